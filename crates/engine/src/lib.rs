@@ -1,0 +1,1 @@
+//! The operations behind mote's verbs: plans, cache, locks, runs.

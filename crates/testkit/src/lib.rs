@@ -1,0 +1,1 @@
+//! What mote's tests share: sandboxes, fake programs, a guest harness.
