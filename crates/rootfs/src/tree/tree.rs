@@ -1,0 +1,437 @@
+//! The tree: an arena of inodes, and directories that name them.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::{Inode, InodeId, Node, PATH_MAX, TreePath, Walk};
+
+/// Mode of directories that are made because something is put below them.
+const IMPLIED_DIRECTORY_MODE: u16 = 0o755;
+
+/// A root file system in memory. It always has a root directory.
+///
+/// Putting something where something else is replaces it, as unpacking an archive would: a
+/// directory put on a directory takes over its metadata and keeps the entries; everything else
+/// takes the name, and what had it loses that name (with all below it, if it was a directory).
+#[derive(Clone, Debug)]
+pub struct Tree {
+    /// Inodes by number; `None` where the last name of one was removed.
+    slots: Vec<Option<Slot>>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Slot {
+    pub(super) inode: Inode,
+    /// Number of names; the root counts as having one.
+    pub(super) links: u32,
+    /// Entries, of a directory only.
+    pub(super) children: BTreeMap<Box<[u8]>, InodeId>,
+}
+
+/// Why something cannot be put into a tree.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TreeError {
+    /// A path leads through something that is not a directory.
+    #[error("{path} cannot be made: {ancestor} is not a directory")]
+    NotDirectory {
+        /// What was to be made.
+        path: TreePath,
+        /// What stands in its way.
+        ancestor: TreePath,
+    },
+    /// The root can only be a directory, and keeps its name.
+    #[error("the root can only be a directory")]
+    Root,
+    /// A hard link to a name that does not exist.
+    #[error("{path} cannot be a hard link: there is no {target}")]
+    NoLinkTarget {
+        /// The link to be made.
+        path: TreePath,
+        /// The missing target.
+        target: TreePath,
+    },
+    /// A hard link to a directory.
+    #[error("{path} cannot be a hard link: {target} is a directory")]
+    LinkToDirectory {
+        /// The link to be made.
+        path: TreePath,
+        /// The directory.
+        target: TreePath,
+    },
+    /// Mode bits beyond the permissions.
+    #[error("{path}: the mode {mode:#o} has more than permission bits")]
+    Mode {
+        /// What was to be made.
+        path: TreePath,
+        /// The mode as given.
+        mode: u16,
+    },
+    /// A device number beyond 12 bits of major and 20 of minor.
+    #[error("{path}: there is no device {major}:{minor}")]
+    Device {
+        /// What was to be made.
+        path: TreePath,
+        /// Major number as given.
+        major: u32,
+        /// Minor number as given.
+        minor: u32,
+    },
+    /// A link target that is empty, holds a NUL byte or is too long.
+    #[error("{path}: a symbolic link needs a target of 1 to {PATH_MAX} bytes without NUL")]
+    SymlinkTarget {
+        /// What was to be made.
+        path: TreePath,
+    },
+}
+
+const ROOT: InodeId = InodeId(0);
+
+impl Tree {
+    /// A tree with nothing but a root directory (0755, root's).
+    pub fn new() -> Self {
+        let mut tree = Self { slots: Vec::new() };
+        tree.add(Inode::directory(IMPLIED_DIRECTORY_MODE));
+        tree
+    }
+
+    /// Puts an inode at a path, making the directories above it (0755, root's) where they are
+    /// missing.
+    ///
+    /// # Errors
+    ///
+    /// See [`TreeError`]; the tree is then as it was, but for directories made above the path.
+    pub fn insert(&mut self, path: &TreePath, inode: Inode) -> Result<(), TreeError> {
+        check(path, &inode)?;
+        match self.find(path) {
+            Some(id) if inode.is_directory() && self.slot(id).inode.is_directory() => {
+                self.slot_mut(id).inode = inode;
+            }
+            _ => {
+                let (parent, name) = path.split_last().ok_or(TreeError::Root)?;
+                let directory = self.make_directories(&parent, path)?;
+                let id = self.add(inode);
+                self.set_entry(directory, name, id);
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives the inode at `target` a further name (a hard link).
+    ///
+    /// # Errors
+    ///
+    /// When `target` does not exist or is a directory, and as for [`insert`](Self::insert).
+    pub fn link(&mut self, path: &TreePath, target: &TreePath) -> Result<(), TreeError> {
+        let Some(id) = self.find(target) else {
+            return Err(TreeError::NoLinkTarget {
+                path: path.clone(),
+                target: target.clone(),
+            });
+        };
+        if self.slot(id).inode.is_directory() {
+            return Err(TreeError::LinkToDirectory {
+                path: path.clone(),
+                target: target.clone(),
+            });
+        }
+        if self.find(path) == Some(id) {
+            return Ok(());
+        }
+        let (parent, name) = path.split_last().ok_or(TreeError::Root)?;
+        let directory = self.make_directories(&parent, path)?;
+        // Counted first: the old owner of the name may be a directory that holds the target.
+        self.slot_mut(id).links += 1;
+        self.set_entry(directory, name, id);
+        Ok(())
+    }
+
+    /// Removes a name, with all below it; says whether it was there. The root stays.
+    pub fn remove(&mut self, path: &TreePath) -> bool {
+        let Some((parent, name)) = path.split_last() else {
+            return false;
+        };
+        let Some(parent) = self.find(&parent) else {
+            return false;
+        };
+        match self.slot_mut(parent).children.remove(name) {
+            Some(id) => {
+                self.drop_link(id);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// The inode at a path. Symbolic links are not followed.
+    pub fn get(&self, path: &TreePath) -> Option<&Inode> {
+        self.find(path).map(|id| &self.slot(id).inode)
+    }
+
+    /// All names in the tree's one order; see [`Walk`].
+    pub fn walk(&self) -> Walk<'_> {
+        Walk::new(self, ROOT)
+    }
+
+    fn find(&self, path: &TreePath) -> Option<InodeId> {
+        path.components().try_fold(ROOT, |directory, name| {
+            self.slot(directory).children.get(name).copied()
+        })
+    }
+
+    fn add(&mut self, inode: Inode) -> InodeId {
+        self.slots.push(Some(Slot {
+            inode,
+            links: 1,
+            children: BTreeMap::new(),
+        }));
+        InodeId(self.slots.len() - 1)
+    }
+
+    fn set_entry(&mut self, directory: InodeId, name: &[u8], id: InodeId) {
+        if let Some(old) = self.slot_mut(directory).children.insert(name.into(), id) {
+            self.drop_link(old);
+        }
+    }
+
+    fn make_directories(
+        &mut self,
+        directory: &TreePath,
+        wanted: &TreePath,
+    ) -> Result<InodeId, TreeError> {
+        let mut at = ROOT;
+        let mut path = TreePath::root();
+        for name in directory.components() {
+            path = path.child(name);
+            at = match self.slot(at).children.get(name) {
+                Some(&next) if self.slot(next).inode.is_directory() => next,
+                Some(_) => {
+                    return Err(TreeError::NotDirectory {
+                        path: wanted.clone(),
+                        ancestor: path,
+                    });
+                }
+                None => {
+                    let next = self.add(Inode::directory(IMPLIED_DIRECTORY_MODE));
+                    self.set_entry(at, name, next);
+                    next
+                }
+            };
+        }
+        Ok(at)
+    }
+
+    fn drop_link(&mut self, id: InodeId) {
+        let mut dropped = vec![id];
+        while let Some(id) = dropped.pop() {
+            let slot = self.slot_mut(id);
+            slot.links -= 1;
+            if slot.links == 0 {
+                dropped.extend(std::mem::take(&mut slot.children).into_values());
+                self.slots[id.0] = None;
+            }
+        }
+    }
+
+    pub(super) fn slot(&self, id: InodeId) -> &Slot {
+        self.slots[id.0].as_ref().expect("a named inode exists")
+    }
+
+    fn slot_mut(&mut self, id: InodeId) -> &mut Slot {
+        self.slots[id.0].as_mut().expect("a named inode exists")
+    }
+}
+
+impl Default for Tree {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The same names for equal inodes, and the same names for one inode. How the trees came about
+/// does not matter.
+impl PartialEq for Tree {
+    fn eq(&self, other: &Self) -> bool {
+        let mut pairs = HashMap::new();
+        let mut entries = self.walk();
+        let mut others = other.walk();
+        loop {
+            match (entries.next(), others.next()) {
+                (None, None) => return true,
+                (Some(a), Some(b)) => {
+                    let same = a.path == b.path
+                        && a.links == b.links
+                        && *pairs.entry(a.id).or_insert(b.id) == b.id
+                        && a.inode == b.inode;
+                    if !same {
+                        return false;
+                    }
+                }
+                _ => return false,
+            }
+        }
+    }
+}
+
+impl Eq for Tree {}
+
+fn check(path: &TreePath, inode: &Inode) -> Result<(), TreeError> {
+    let path = || path.clone();
+    let mode = inode.metadata.mode;
+    if mode > 0o7777 {
+        return Err(TreeError::Mode { path: path(), mode });
+    }
+    match &inode.node {
+        Node::CharDevice(device) | Node::BlockDevice(device)
+            if device.major >= 1 << 12 || device.minor >= 1 << 20 =>
+        {
+            Err(TreeError::Device {
+                path: path(),
+                major: device.major,
+                minor: device.minor,
+            })
+        }
+        Node::Symlink(target)
+            if target.is_empty() || target.len() > PATH_MAX || target.contains(&0) =>
+        {
+            Err(TreeError::SymlinkTarget { path: path() })
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(text: &str) -> TreePath {
+        TreePath::parse(text).unwrap()
+    }
+
+    fn file(text: &str) -> Inode {
+        Inode::file(text, 0o644)
+    }
+
+    fn names(tree: &Tree) -> Vec<String> {
+        tree.walk().map(|entry| entry.path.to_string()).collect()
+    }
+
+    #[test]
+    fn parents_are_made_and_the_walk_is_sorted() {
+        let mut tree = Tree::new();
+        for name in ["b/x", "a/y/z", "a-b", "a/x"] {
+            tree.insert(&path(name), file(name)).unwrap();
+        }
+        assert_eq!(
+            names(&tree),
+            ["/", "/a", "/a/x", "/a/y", "/a/y/z", "/a-b", "/b", "/b/x"]
+        );
+        assert_eq!(tree.get(&path("a/y")), Some(&Inode::directory(0o755)));
+    }
+
+    #[test]
+    fn a_directory_on_a_directory_keeps_the_entries() {
+        let mut tree = Tree::new();
+        tree.insert(&path("a/x"), file("x")).unwrap();
+        tree.insert(&path("a"), Inode::directory(0o700).owned_by(7, 8))
+            .unwrap();
+        tree.insert(&TreePath::root(), Inode::directory(0o711))
+            .unwrap();
+        assert_eq!(names(&tree), ["/", "/a", "/a/x"]);
+        assert_eq!(tree.get(&path("a")).unwrap().metadata.uid, 7);
+        assert_eq!(tree.get(&TreePath::root()).unwrap().metadata.mode, 0o711);
+    }
+
+    #[test]
+    fn other_things_are_replaced_whole() {
+        let mut tree = Tree::new();
+        tree.insert(&path("a/x"), file("x")).unwrap();
+        tree.insert(&path("a"), file("a")).unwrap();
+        assert_eq!(names(&tree), ["/", "/a"]);
+        tree.insert(&path("a"), Inode::directory(0o755)).unwrap();
+        assert_eq!(tree.get(&path("a")), Some(&Inode::directory(0o755)));
+    }
+
+    #[test]
+    fn hard_links_share_an_inode_until_the_last_name_goes() {
+        let mut tree = Tree::new();
+        tree.insert(&path("d/one"), file("x")).unwrap();
+        tree.link(&path("two"), &path("d/one")).unwrap();
+        let links: Vec<_> = tree.walk().map(|entry| (entry.id, entry.links)).collect();
+        assert_eq!((links[2], links[2].1), (links[3], 2));
+        assert!(tree.remove(&path("d")));
+        assert_eq!(names(&tree), ["/", "/two"]);
+        assert_eq!(tree.walk().last().unwrap().links, 1);
+        assert_eq!(tree.get(&path("two")), Some(&file("x")));
+    }
+
+    #[test]
+    fn a_link_may_replace_the_directory_of_its_target() {
+        let mut tree = Tree::new();
+        tree.insert(&path("d/one"), file("x")).unwrap();
+        tree.link(&path("d"), &path("d/one")).unwrap();
+        assert_eq!(tree.get(&path("d")), Some(&file("x")));
+        assert_eq!(tree.walk().last().unwrap().links, 1);
+    }
+
+    #[test]
+    fn equality_sees_names_inodes_and_sharing() {
+        let mut linked = Tree::new();
+        linked.insert(&path("a"), file("x")).unwrap();
+        linked.link(&path("b"), &path("a")).unwrap();
+        let mut other_way = Tree::new();
+        other_way.insert(&path("b"), file("x")).unwrap();
+        other_way.link(&path("a"), &path("b")).unwrap();
+        assert_eq!(linked, other_way);
+        let mut copied = Tree::new();
+        copied.insert(&path("a"), file("x")).unwrap();
+        copied.insert(&path("b"), file("x")).unwrap();
+        assert_ne!(linked, copied);
+    }
+
+    #[test]
+    fn refusals_say_what_is_in_the_way() {
+        let mut tree = Tree::new();
+        tree.insert(&path("f"), file("x")).unwrap();
+        tree.insert(&path("d"), Inode::directory(0o755)).unwrap();
+        let device = |major, minor| Inode::char_device(major, minor, 0o600);
+        let table = [
+            (
+                tree.insert(&path("f/x"), file("")),
+                "/f/x cannot be made: /f is not a directory",
+            ),
+            (
+                tree.insert(&TreePath::root(), file("")),
+                "the root can only be a directory",
+            ),
+            (
+                tree.link(&path("l"), &path("no")),
+                "/l cannot be a hard link: there is no /no",
+            ),
+            (
+                tree.link(&path("l"), &path("d")),
+                "/l cannot be a hard link: /d is a directory",
+            ),
+            (
+                tree.insert(&path("m"), Inode::directory(0o10_000)),
+                "/m: the mode 0o10000 has",
+            ),
+            (
+                tree.insert(&path("c"), device(4096, 0)),
+                "/c: there is no device 4096:0",
+            ),
+            (
+                tree.insert(&path("c"), device(0, 1 << 20)),
+                "/c: there is no device 0:1048576",
+            ),
+            (
+                tree.insert(&path("s"), Inode::symlink("")),
+                "/s: a symbolic link needs a target",
+            ),
+        ];
+        for (result, message) in table {
+            let error = result.unwrap_err().to_string();
+            assert!(error.starts_with(message), "{error}");
+        }
+        assert!(!tree.remove(&TreePath::root()));
+        assert!(!tree.remove(&path("no/such")));
+    }
+}
