@@ -21,7 +21,8 @@ pub struct Source {
 }
 
 /// Whose directory a source lies in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum SourceKind {
     /// The user's own: its digest covers everything in it except `.git`.
     Directory,

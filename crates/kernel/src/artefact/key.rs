@@ -1,0 +1,90 @@
+//! What a kernel is to be built from, and the key by which a cache knows it.
+
+use std::fmt::Write as _;
+
+use super::digest::sha256_hex;
+use super::record::InputRecord;
+use crate::config::{ConfigFile, ConfigPlan};
+use crate::source::Source;
+use crate::{Compiler, Toolchain};
+
+/// Counted up whenever this crate builds or packs differently, so that a cache forgets what the
+/// older way made.
+const BUILD_VERSION: u32 = 1;
+
+/// All that a kernel is built from.
+#[derive(Debug, Clone, Copy)]
+pub struct KernelSpec<'a> {
+    /// The source.
+    pub source: &'a Source,
+    /// What is asked of it.
+    pub plan: &'a ConfigPlan,
+    /// What it is built with.
+    pub toolchain: &'a Toolchain,
+    /// The build's time as the kernel tells it, in seconds since 1970: `SOURCE_DATE_EPOCH`.
+    pub epoch_s: u64,
+}
+
+impl KernelSpec<'_> {
+    /// The time of a build unless another is wanted: 1970-01-01 00:00:00 UTC.
+    pub const EPOCH_S: u64 = 0;
+
+    /// The digest of everything that goes into the kernel, as 64 hexadecimal digits. The same key
+    /// means the same bytes.
+    pub fn key(&self) -> String {
+        sha256_hex(self.inputs())
+    }
+
+    /// One line for each thing that goes in.
+    fn inputs(&self) -> String {
+        let Self {
+            source,
+            plan,
+            toolchain,
+            epoch_s,
+        } = self;
+        let Compiler { cc, ld } = &toolchain.compiler;
+        let mut lines = format!(
+            "mote kernel {BUILD_VERSION}\nsource {}\ncc {cc}\nld {ld}\nepoch {epoch_s}\n",
+            source.digest
+        );
+        let mut line = |what: &str, value: &dyn std::fmt::Display| {
+            writeln!(lines, "{what} {value}").expect("a string takes all");
+        };
+        plan.features
+            .iter()
+            .for_each(|feature| line("feature", feature));
+        for InputRecord { file, sha256 } in plan.fragment_records() {
+            line("fragment", &format_args!("{sha256} {file}"));
+        }
+        if let Some(InputRecord { file, sha256 }) = plan.base_record() {
+            line("base", &format_args!("{sha256} {file}"));
+        }
+        for (_, wish) in plan.asked.iter() {
+            line(
+                "asked",
+                &format_args!("{} {:?}", wish.request.render(), wish.request.necessity),
+            );
+        }
+        lines
+    }
+}
+
+impl ConfigPlan {
+    /// The fragments, as a record names them.
+    pub(super) fn fragment_records(&self) -> impl Iterator<Item = InputRecord> {
+        self.fragments.iter().map(record)
+    }
+
+    /// The configuration to start from, as a record names it.
+    pub(super) fn base_record(&self) -> Option<InputRecord> {
+        self.base.as_ref().map(|base| record(&base.written))
+    }
+}
+
+fn record(file: &ConfigFile) -> InputRecord {
+    InputRecord {
+        file: file.file.clone(),
+        sha256: sha256_hex(&file.text),
+    }
+}

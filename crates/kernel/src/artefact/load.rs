@@ -1,0 +1,173 @@
+//! A kernel's folder.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use mote_kconfig::{Config, Verdict};
+use serde::Deserialize;
+
+use super::ArtefactError;
+use super::digest::sha256_hex;
+use super::record::{FileRecord, KernelRecord, SCHEMA};
+
+/// A built kernel: its folder and what `kernel.json` says of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kernel {
+    dir: PathBuf,
+    record: KernelRecord,
+    config: Config,
+}
+
+/// How closely a kernel's files are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Integrity {
+    /// They are there and have the right size.
+    Size,
+    /// They have the right digest too.
+    Digest,
+}
+
+impl Kernel {
+    /// The stripped ELF, with the PVH note if the configuration has it.
+    pub const VMLINUX: &'static str = "vmlinux";
+    /// The compressed image with the boot protocol of real machines.
+    pub const BZIMAGE: &'static str = "bzImage";
+    /// Addresses and names of all symbols.
+    pub const SYSTEM_MAP: &'static str = "System.map";
+    /// The `.config`.
+    pub const CONFIG: &'static str = "config";
+    /// What the kernel is made of.
+    pub const RECORD: &'static str = "kernel.json";
+    /// All that [`Kernel::RECORD`] has the digests of.
+    pub(super) const FILES: [&'static str; 4] =
+        [Self::BZIMAGE, Self::SYSTEM_MAP, Self::CONFIG, Self::VMLINUX];
+
+    /// Opens a kernel's folder and looks whether all is there.
+    ///
+    /// # Errors
+    ///
+    /// A folder that is no kernel's, or lacks a file; a record of another schema; a file that has
+    /// another size than the record says.
+    pub fn load(dir: &Path) -> Result<Self, ArtefactError> {
+        let record = load_record(dir)?;
+        for name in Self::FILES {
+            check(dir, name, record.files.get(name), Integrity::Size)?;
+        }
+        let path = dir.join(Self::CONFIG);
+        let text = fs::read_to_string(&path).map_err(ArtefactError::io("read", &path))?;
+        let config =
+            Config::parse(Self::CONFIG, &text).map_err(|source| ArtefactError::Config {
+                dir: dir.to_owned(),
+                source,
+            })?;
+        Ok(Self {
+            dir: dir.to_owned(),
+            record,
+            config,
+        })
+    }
+
+    /// Looks whether the files are those that were written.
+    ///
+    /// # Errors
+    ///
+    /// The first that is missing or another.
+    pub fn check(&self, integrity: Integrity) -> Result<(), ArtefactError> {
+        let files = &self.record.files;
+        Self::FILES
+            .into_iter()
+            .try_for_each(|name| check(&self.dir, name, files.get(name), integrity))
+    }
+
+    /// The folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// What it is made of.
+    pub fn record(&self) -> &KernelRecord {
+        &self.record
+    }
+
+    /// Its configuration: what was got.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Asked against got; what is dropped here was optional.
+    pub fn verdict(&self) -> Verdict {
+        Verdict::compare(&self.record.asked, &self.config)
+    }
+
+    /// The path of its `vmlinux`.
+    pub fn vmlinux(&self) -> PathBuf {
+        self.dir.join(Self::VMLINUX)
+    }
+
+    /// The path of its `bzImage`.
+    pub fn bzimage(&self) -> PathBuf {
+        self.dir.join(Self::BZIMAGE)
+    }
+}
+
+fn load_record(dir: &Path) -> Result<KernelRecord, ArtefactError> {
+    let path = dir.join(Kernel::RECORD);
+    let json = fs::read(&path).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => ArtefactError::NotKernel {
+            dir: dir.to_owned(),
+        },
+        _ => ArtefactError::io("read", &path)(source),
+    })?;
+    let unreadable = |source| ArtefactError::Json {
+        path: path.clone(),
+        source,
+    };
+    let Schema { schema } = serde_json::from_slice(&json).map_err(unreadable)?;
+    if schema != SCHEMA {
+        return Err(ArtefactError::Schema {
+            path,
+            found: schema,
+        });
+    }
+    serde_json::from_slice(&json).map_err(unreadable)
+}
+
+/// The only part of `kernel.json` that is the same in every schema.
+#[derive(Deserialize)]
+struct Schema {
+    schema: u64,
+}
+
+fn check(
+    dir: &Path,
+    name: &str,
+    recorded: Option<&FileRecord>,
+    integrity: Integrity,
+) -> Result<(), ArtefactError> {
+    let missing = || ArtefactError::Missing {
+        dir: dir.to_owned(),
+        file: name.to_owned(),
+    };
+    let changed = |what| ArtefactError::Changed {
+        dir: dir.to_owned(),
+        file: name.to_owned(),
+        what,
+    };
+    let recorded = recorded.ok_or_else(missing)?;
+    let path = dir.join(name);
+    let metadata = fs::metadata(&path).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => missing(),
+        _ => ArtefactError::io("read", &path)(source),
+    })?;
+    if metadata.len() != recorded.bytes {
+        return Err(changed("size"));
+    }
+    if integrity == Integrity::Digest {
+        let content = fs::read(&path).map_err(ArtefactError::io("read", &path))?;
+        if sha256_hex(content) != recorded.sha256 {
+            return Err(changed("digest"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,11 @@
+//! Driving the kernel's own build.
+
+mod date;
+mod error;
+mod estimate;
+mod meter;
+mod run;
+
+pub use error::BuildError;
+pub use meter::Progress;
+pub use run::{BuildDirs, BuildEvent, BuildOutcome, build};

@@ -1,0 +1,143 @@
+//! Why there is no configuration.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use mote_kconfig::{Conflict, Dropped, Request, SyntaxError};
+use mote_process::ProcessError;
+
+use crate::FeatureError;
+
+/// Why a configuration could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A feature that cannot be had.
+    #[error(transparent)]
+    Feature(#[from] FeatureError),
+    /// A line of a fragment or a configuration that cannot be read.
+    #[error(transparent)]
+    Syntax(#[from] SyntaxError),
+    /// Two features that want different values of a symbol.
+    #[error(transparent)]
+    Conflict(#[from] Conflict),
+    /// Symbols that this kernel does not have.
+    #[error("Linux {version} does not have {}{}", count(unknown.len(), "symbol"), lines(unknown))]
+    Unknown {
+        /// The kernel's version.
+        version: String,
+        /// The symbols.
+        unknown: Vec<UnknownSymbol>,
+    },
+    /// Symbols that Kconfig did not give.
+    #[error("Kconfig dropped {} of what was asked of Linux {version}{}", count(dropped.len(), "symbol"), lines(dropped))]
+    Dropped {
+        /// The kernel's version.
+        version: String,
+        /// The symbols.
+        dropped: Vec<Unmet>,
+    },
+    /// A path that the kernel's makefiles cannot work with.
+    #[error("the kernel's makefiles cannot work in {}", path.display())]
+    UnusablePath {
+        /// The directory of the source, or of the output.
+        path: PathBuf,
+    },
+    /// The kernel's own `conf` could not be built or run.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    /// The file system refused.
+    #[error("cannot {action} {}", path.display())]
+    Io {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+impl ConfigError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Feature(error) => error.hint(),
+            Self::Syntax(error) => error.hint(),
+            Self::Conflict(error) => error.hint(),
+            Self::Process(error) => error.hint(),
+            Self::Dropped { .. } => Some(
+                "ask for what they depend on, or mark a line of a fragment as optional: CONFIG_X=y # optional"
+                    .to_owned(),
+            ),
+            Self::UnusablePath { .. } => {
+                Some("use a path of letters, digits and / . _ - +, without spaces".to_owned())
+            }
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
+                Some("free some space on that file system".to_owned())
+            }
+            Self::Unknown { .. } | Self::Io { .. } => None,
+        }
+    }
+}
+
+/// A symbol asked for that the kernel does not have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownSymbol {
+    /// Who asked.
+    pub request: Request,
+    /// The most similar name that it has.
+    pub nearest: Option<String>,
+}
+
+impl fmt::Display for UnknownSymbol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}, asked by {}",
+            self.request.symbol, self.request.origin
+        )?;
+        match &self.nearest {
+            Some(nearest) => write!(f, ": did you mean {nearest}?"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A symbol that Kconfig did not give, with the reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unmet {
+    /// What was asked, by whom, and what it is instead.
+    pub dropped: Dropped,
+    /// Why, as far as the Kconfig files tell.
+    pub reason: Option<String>,
+}
+
+impl fmt::Display for Unmet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Dropped { request, got } = &self.dropped;
+        write!(
+            f,
+            "{}={}, asked by {}",
+            request.symbol, request.value, request.origin
+        )?;
+        match got {
+            Some(got) => write!(f, ", is {got}")?,
+            None => f.write_str(", is not there")?,
+        }
+        match &self.reason {
+            Some(reason) => write!(f, ": {reason}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// `1 symbol`, `2 symbols`.
+fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+/// Each on a line of its own, below the first.
+fn lines<T: fmt::Display>(items: &[T]) -> String {
+    items.iter().map(|item| format!("\n  {item}")).collect()
+}

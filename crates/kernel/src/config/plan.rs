@@ -1,0 +1,83 @@
+//! What is asked of one version of the kernel.
+
+use std::collections::BTreeSet;
+
+use mote_kconfig::{Asked, Config, parse_fragment};
+
+use super::{ConfigError, ConfigFile, ConfigSpec};
+use crate::{Catalogue, KernelVersion};
+
+/// A [`ConfigSpec`] worked out for one version of the kernel: all that goes into its `.config`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigPlan {
+    /// The features asked for and all that they require, each after the ones it requires.
+    pub features: Vec<String>,
+    /// Every symbol asked for, with who asked.
+    pub asked: Asked,
+    /// The configuration to start from.
+    pub(crate) base: Option<Base>,
+    /// The fragments, as they were read.
+    pub(crate) fragments: Vec<ConfigFile>,
+}
+
+/// A configuration to start from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Base {
+    pub(crate) written: ConfigFile,
+    pub(crate) config: Config,
+}
+
+impl ConfigSpec {
+    /// Works out what is asked of a kernel of this version. Nothing is run or read.
+    ///
+    /// # Errors
+    ///
+    /// An unknown feature, a line that cannot be read, two features that disagree.
+    pub fn plan(
+        &self,
+        catalogue: &Catalogue,
+        version: &KernelVersion,
+    ) -> Result<ConfigPlan, ConfigError> {
+        // The order in which features were named must not show in what is built.
+        let names: BTreeSet<_> = self.features.iter().collect();
+        let features = catalogue.resolve(&Vec::from_iter(names))?;
+        let mut requests: Vec<_> = features
+            .iter()
+            .flat_map(|feature| feature.requests(version))
+            .collect();
+        for ConfigFile { file, text } in &self.fragments {
+            requests.extend(parse_fragment(file, text)?);
+        }
+        Ok(ConfigPlan {
+            features: features
+                .iter()
+                .map(|feature| feature.name.clone())
+                .collect(),
+            asked: Asked::merge(requests)?,
+            base: self.base.as_ref().map(Base::read).transpose()?,
+            fragments: self.fragments.clone(),
+        })
+    }
+}
+
+impl Base {
+    fn read(written: &ConfigFile) -> Result<Self, ConfigError> {
+        let config = Config::parse(&written.file, &written.text)?;
+        Ok(Self {
+            written: written.clone(),
+            config,
+        })
+    }
+
+    /// The base without the symbols asked for, then those: Kconfig takes the later of two members
+    /// of a choice.
+    pub(crate) fn with(&self, asked: &Asked) -> String {
+        let kept: Config = self
+            .config
+            .iter()
+            .filter(|(symbol, _)| asked.get(symbol.as_str()).is_none())
+            .map(|(symbol, value)| (symbol.clone(), value.clone()))
+            .collect();
+        kept.render() + &asked.render()
+    }
+}

@@ -1,0 +1,202 @@
+//! The programs that the kernel's own build needs
+//! (Documentation/process/changes.rst, and what the x86 build calls beyond that).
+
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+
+use mote_process::{Cancel, Command, ProcessError, Program};
+use serde::{Deserialize, Serialize};
+
+/// One thing that a kernel build needs on this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BuildTool {
+    /// The program's name, or the header's.
+    pub name: &'static str,
+    /// How its presence is seen.
+    pub kind: ToolKind,
+    /// Debian's package that has it.
+    pub debian_package: &'static str,
+    /// What the build does with it.
+    pub purpose: &'static str,
+}
+
+/// What a [`BuildTool`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ToolKind {
+    /// A program, looked for in the search path.
+    Program,
+    /// A C header, looked for by the compiler.
+    Header,
+}
+
+impl fmt::Display for BuildTool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+const fn program(
+    name: &'static str,
+    debian_package: &'static str,
+    purpose: &'static str,
+) -> BuildTool {
+    BuildTool {
+        name,
+        kind: ToolKind::Program,
+        debian_package,
+        purpose,
+    }
+}
+
+/// All that a kernel build needs.
+pub const BUILD_TOOLS: &[BuildTool] = &[
+    program("make", "make", "drives the build"),
+    program("gcc", "gcc", "compiles"),
+    program("ld", "binutils", "links"),
+    program("strip", "binutils", "takes the symbol table out of vmlinux"),
+    program("flex", "flex", "generates the lexer of Kconfig"),
+    program("bison", "bison", "generates the parser of Kconfig"),
+    program("bc", "bc", "computes the constants of the clock"),
+    program("perl", "perl", "runs scripts of the build"),
+    program("awk", "mawk", "generates the instruction tables of objtool"),
+    program(
+        "gzip",
+        "gzip",
+        "compresses the built-in configuration and bzImage",
+    ),
+    program("xz", "xz-utils", "compresses bzImage"),
+    // Every x86-64 configuration has OBJTOOL: HAVE_UACCESS_VALIDATION and others select it.
+    BuildTool {
+        name: "gelf.h",
+        kind: ToolKind::Header,
+        debian_package: "libelf-dev",
+        purpose: "compiles objtool",
+    },
+    BuildTool {
+        name: "stdio.h",
+        kind: ToolKind::Header,
+        debian_package: "libc6-dev",
+        purpose: "compiles the build's own programs",
+    },
+];
+
+/// The tools that are not there, in the order of [`BUILD_TOOLS`].
+///
+/// Without a compiler no header can be looked for: then the headers count as missing too.
+///
+/// # Errors
+///
+/// When the compiler cannot be run, or the user interrupts.
+pub fn missing_tools(search: &OsStr, cancel: &Cancel) -> Result<Vec<BuildTool>, ProcessError> {
+    let compiler = Program::find("gcc", search).ok();
+    let mut missing = Vec::new();
+    for tool in BUILD_TOOLS {
+        let present = match (tool.kind, &compiler) {
+            (ToolKind::Program, _) => Program::find(tool.name, search).is_ok(),
+            (ToolKind::Header, Some(compiler)) => has_header(compiler, search, tool.name, cancel)?,
+            (ToolKind::Header, None) => false,
+        };
+        if !present {
+            missing.push(*tool);
+        }
+    }
+    Ok(missing)
+}
+
+fn has_header(
+    compiler: &Program,
+    search: &OsStr,
+    header: &str,
+    cancel: &Cancel,
+) -> Result<bool, ProcessError> {
+    let mut command = Command::new(compiler);
+    command.env_clear().env("PATH", search).env("LC_ALL", "C");
+    command.args(["-fsyntax-only", "-include", header, "-x", "c", "/dev/null"]);
+    match command.output(cancel) {
+        Ok(_) => Ok(true),
+        Err(ProcessError::Failed { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// The programs of a kernel build, found and identified.
+#[derive(Debug, Clone)]
+pub struct Toolchain {
+    pub(crate) make: Program,
+    pub(crate) strip: Program,
+    /// The only part of the caller's environment that the build sees: `PATH`.
+    pub(crate) search: OsString,
+    /// Who compiles and who links: part of what a kernel is made of.
+    pub compiler: Compiler,
+}
+
+/// The identity of compiler and linker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Compiler {
+    /// The first line of `gcc --version`.
+    pub cc: String,
+    /// The first line of `ld --version`.
+    pub ld: String,
+}
+
+/// Why there is no [`Toolchain`].
+#[derive(Debug, thiserror::Error)]
+pub enum ToolsError {
+    /// Something is not installed.
+    #[error("to build a kernel, this machine lacks {}", list(missing))]
+    Missing {
+        /// What is missing.
+        missing: Vec<BuildTool>,
+    },
+    /// A tool is there and cannot be asked.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+}
+
+impl ToolsError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Missing { missing } => {
+                let mut packages: Vec<_> = missing.iter().map(|tool| tool.debian_package).collect();
+                packages.dedup();
+                Some(format!("on Debian: apt install {}", packages.join(" ")))
+            }
+            Self::Process(error) => error.hint(),
+        }
+    }
+}
+
+fn list(tools: &[BuildTool]) -> String {
+    tools
+        .iter()
+        .map(|tool| tool.name)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+impl Toolchain {
+    /// Finds the tools in `search`, which has the form of `PATH`.
+    ///
+    /// # Errors
+    ///
+    /// Tools that are missing, all of them; a compiler that cannot say its version.
+    pub fn find(search: &OsStr, cancel: &Cancel) -> Result<Self, ToolsError> {
+        let missing = missing_tools(search, cancel)?;
+        if !missing.is_empty() {
+            return Err(ToolsError::Missing { missing });
+        }
+        let version = |name| Program::find(name, search)?.version_line(cancel);
+        let compiler = Compiler {
+            cc: version("gcc")?,
+            ld: version("ld")?,
+        };
+        Ok(Self {
+            make: Program::find("make", search)?,
+            strip: Program::find("strip", search)?,
+            search: search.to_owned(),
+            compiler,
+        })
+    }
+}
