@@ -1,0 +1,397 @@
+//! Things that are made once and kept: `<cache>/<shelf>/<key>/`.
+//!
+//! The contract:
+//!
+//! - A key is the digest of everything that went into an entry, so an entry never changes.
+//! - An entry is made in `<key>.partial` and appears by one rename, after it was validated.
+//! - Whoever makes an entry holds `<key>.lock` (an advisory lock of the kernel's, gone with the
+//!   process). Others wait for it and then find the entry. A `.partial` that is found while the
+//!   lock is held was left by a process that was killed: it is removed, never trusted.
+//! - Everything may be deleted at any time when no mote runs.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use mote_process::{Cancel, Cancelled};
+
+use crate::event::{self, Sink, Step};
+
+/// One kind of entry, and the folder that holds them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shelf {
+    /// Unpacked Linux sources, by the digest of their tarball.
+    Sources,
+    /// Built kernels.
+    Kernels,
+    /// BusyBox binaries that were built from source.
+    Busybox,
+    /// Images.
+    Images,
+}
+
+impl Shelf {
+    fn folder(self) -> &'static str {
+        match self {
+            Self::Sources => "sources",
+            Self::Kernels => "kernels",
+            Self::Busybox => "busybox",
+            Self::Images => "images",
+        }
+    }
+}
+
+/// Why an entry could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum CacheError {
+    /// The file system refused.
+    #[error("cannot {action} {}", path.display())]
+    Io {
+        /// What was tried: a verb and, where needed, a preposition.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The user interrupted.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}
+
+impl CacheError {
+    fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { action, path, source }
+    }
+}
+
+/// The cache of one user.
+#[derive(Debug, Clone)]
+pub struct Cache {
+    root: PathBuf,
+}
+
+/// How an entry came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// It was there.
+    Found,
+    /// It was made now.
+    Made,
+}
+
+impl Cache {
+    /// The cache under `root`, which is made when something is put there.
+    pub fn new(root: PathBuf) -> Self {
+        Self { root }
+    }
+
+    /// The folder of a shelf; it may not exist yet.
+    pub fn shelf(&self, shelf: Shelf) -> PathBuf {
+        self.root.join(shelf.folder())
+    }
+
+    /// A folder for small notes that save work, such as digests of files that did not change.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn memo(&self) -> Result<PathBuf, CacheError> {
+        self.folder("memo")
+    }
+
+    /// A folder for what external programs print.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn logs(&self) -> Result<PathBuf, CacheError> {
+        self.folder("logs")
+    }
+
+    fn folder(&self, name: &str) -> Result<PathBuf, CacheError> {
+        let path = self.root.join(name);
+        fs::create_dir_all(&path).map_err(CacheError::io("make the directory", &path))?;
+        Ok(path)
+    }
+
+    /// The entry's folder, if it is there.
+    pub fn get(&self, shelf: Shelf, key: &str) -> Option<PathBuf> {
+        let path = self.shelf(shelf).join(key);
+        path.is_dir().then_some(path)
+    }
+
+    /// The keys on a shelf with their folders, sorted by key.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn entries(&self, shelf: Shelf) -> Result<Vec<(String, PathBuf)>, CacheError> {
+        let folder = self.shelf(shelf);
+        let listing = match fs::read_dir(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            other => other.map_err(CacheError::io("list", &folder))?,
+        };
+        let mut entries = Vec::new();
+        for entry in listing {
+            let entry = entry.map_err(CacheError::io("list", &folder))?;
+            let name = entry.file_name();
+            let Some(name) = name.to_str() else { continue };
+            if !name.contains('.') && entry.path().is_dir() {
+                entries.push((name.to_owned(), entry.path()));
+            }
+        }
+        entries.sort();
+        Ok(entries)
+    }
+
+    /// The entry of `key`, made by `make` in an empty folder if it is not there yet.
+    ///
+    /// `make` fills the folder and validates what it made; if it fails, the folder is removed.
+    /// `what` names the entry for one who waits.
+    ///
+    /// # Errors
+    /// Those of the file system and of `make`, and the user's interruption.
+    pub fn ensure<E: From<CacheError>>(
+        &self,
+        shelf: Shelf,
+        key: &str,
+        what: &str,
+        cancel: &Cancel,
+        sink: &Sink,
+        make: impl FnOnce(&Path) -> Result<(), E>,
+    ) -> Result<(PathBuf, Origin), E> {
+        if let Some(found) = self.get(shelf, key) {
+            return Ok((found, Origin::Found));
+        }
+        self.with_lock(shelf, key, what, cancel, sink, || {
+            if let Some(found) = self.get(shelf, key) {
+                return Ok((found, Origin::Found));
+            }
+            let folder = self.shelf(shelf);
+            let partial = Partial::new(folder.join(format!("{key}.partial")))?;
+            make(&partial.path)?;
+            cancel.check().map_err(CacheError::from)?;
+            let entry = folder.join(key);
+            fs::rename(&partial.path, &entry).map_err(CacheError::io("rename to", &entry))?;
+            Ok((entry, Origin::Made))
+        })
+    }
+
+    /// Does `work` while no other mote does the work of that name for the same shelf.
+    ///
+    /// # Errors
+    /// Those of the file system and of `work`, and the user's interruption while waiting.
+    pub fn with_lock<T, E: From<CacheError>>(
+        &self,
+        shelf: Shelf,
+        name: &str,
+        what: &str,
+        cancel: &Cancel,
+        sink: &Sink,
+        work: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        let folder = self.shelf(shelf);
+        fs::create_dir_all(&folder).map_err(CacheError::io("make the directory", &folder))?;
+        let _lock = Lock::acquire(folder.join(format!("{name}.lock")), what, cancel, sink)?;
+        work()
+    }
+}
+
+/// A folder in the making, removed when dropped: after a rename there is nothing to remove.
+struct Partial {
+    path: PathBuf,
+}
+
+impl Partial {
+    fn new(path: PathBuf) -> Result<Self, CacheError> {
+        remove_tree(&path).map_err(CacheError::io("remove the left-over", &path))?;
+        fs::create_dir(&path).map_err(CacheError::io("make the directory", &path))?;
+        Ok(Self { path })
+    }
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        // A failure here is found, and reported, by the next one who makes this entry.
+        let _ = remove_tree(&self.path);
+    }
+}
+
+fn remove_tree(path: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// An exclusive lock that removes its file when it is let go.
+struct Lock {
+    path: PathBuf,
+    _file: File,
+}
+
+impl Lock {
+    /// How often a waiter looks whether the lock is free or the user interrupted.
+    const RETRY: Duration = Duration::from_millis(100);
+
+    fn acquire(path: PathBuf, what: &str, cancel: &Cancel, sink: &Sink) -> Result<Self, CacheError> {
+        if let Some(lock) = Self::try_acquire(&path)? {
+            return Ok(lock);
+        }
+        event::step(sink, Step::Wait { what: what.to_owned() }, |_| {
+            loop {
+                cancel.check()?;
+                std::thread::sleep(Self::RETRY);
+                if let Some(lock) = Self::try_acquire(&path)? {
+                    return Ok(lock);
+                }
+            }
+        })
+    }
+
+    /// Takes the lock if it is free. The file that was locked must still be the one at the path:
+    /// its last holder may have removed it in between.
+    fn try_acquire(path: &Path) -> Result<Option<Self>, CacheError> {
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(path)
+            .map_err(CacheError::io("open the lock", path))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(source)) => {
+                return Err(CacheError::Io { action: "lock", path: path.to_owned(), source });
+            }
+        }
+        let held = file.metadata().map_err(CacheError::io("examine the lock", path))?;
+        let current = match fs::metadata(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            other => other.map_err(CacheError::io("examine the lock", path))?,
+        };
+        let same = (held.dev(), held.ino()) == (current.dev(), current.ino());
+        Ok(same.then(|| Self { path: path.to_owned(), _file: file }))
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Removed before it is unlocked: whoever locks the removed file notices and tries again.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Arc, Barrier};
+
+    use super::*;
+
+    fn cache() -> (tempfile::TempDir, Cache) {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache::new(dir.path().join("cache"));
+        (dir, cache)
+    }
+
+    fn ensure(
+        cache: &Cache,
+        cancel: &Cancel,
+        make: impl FnOnce(&Path) -> Result<(), CacheError>,
+    ) -> Result<(PathBuf, Origin), CacheError> {
+        cache.ensure(Shelf::Images, "key", "it", cancel, &|_| (), make)
+    }
+
+    fn names(cache: &Cache) -> Vec<String> {
+        let listing = fs::read_dir(cache.shelf(Shelf::Images)).unwrap();
+        listing.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    fn write(text: &'static str) -> impl FnOnce(&Path) -> Result<(), CacheError> {
+        move |dir| fs::write(dir.join("file"), text).map_err(CacheError::io("write", dir))
+    }
+
+    #[test]
+    fn an_entry_is_made_once() {
+        let (_dir, cache) = cache();
+        let cancel = Cancel::default();
+        let (path, origin) = ensure(&cache, &cancel, write("first")).unwrap();
+        assert_eq!(origin, Origin::Made);
+        let (again, origin) = ensure(&cache, &cancel, |_| panic!("it is there")).unwrap();
+        assert_eq!((again, origin), (path.clone(), Origin::Found));
+        assert_eq!(fs::read_to_string(path.join("file")).unwrap(), "first");
+        assert_eq!(names(&cache), ["key"]);
+    }
+
+    #[test]
+    fn what_failed_leaves_nothing() {
+        let (_dir, cache) = cache();
+        let result = ensure(&cache, &Cancel::default(), |dir| {
+            fs::write(dir.join("half"), "").unwrap();
+            Err(CacheError::io("write", dir)(io::ErrorKind::StorageFull.into()))
+        });
+        assert!(result.unwrap_err().to_string().starts_with("cannot write "));
+        assert_eq!(names(&cache), [""; 0]);
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_not_trusted() {
+        let (_dir, cache) = cache();
+        let partial = cache.shelf(Shelf::Images).join("key.partial");
+        fs::create_dir_all(&partial).unwrap();
+        fs::write(partial.join("half"), "").unwrap();
+        let (path, _) = ensure(&cache, &Cancel::default(), write("whole")).unwrap();
+        assert!(!path.join("half").exists());
+        assert_eq!(names(&cache), ["key"]);
+    }
+
+    #[test]
+    fn an_interrupted_entry_does_not_appear() {
+        let (_dir, cache) = cache();
+        let cancel = Cancel::default();
+        let result = ensure(&cache, &cancel, |dir| {
+            cancel.cancel(2);
+            write("whole")(dir)
+        });
+        assert!(matches!(result, Err(CacheError::Cancelled(_))));
+        assert_eq!(names(&cache), [""; 0]);
+    }
+
+    #[test]
+    fn of_many_at_once_one_makes_it() {
+        let (_dir, cache) = cache();
+        let made = Arc::new(AtomicUsize::new(0));
+        let start = Arc::new(Barrier::new(8));
+        let threads: Vec<_> = (0..8)
+            .map(|_| {
+                let (cache, made, start) = (cache.clone(), made.clone(), start.clone());
+                std::thread::spawn(move || {
+                    start.wait();
+                    ensure(&cache, &Cancel::default(), |dir| {
+                        made.fetch_add(1, Ordering::SeqCst);
+                        write("whole")(dir)
+                    })
+                    .unwrap()
+                })
+            })
+            .collect();
+        let mut origins: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap().1).collect();
+        origins.retain(|origin| *origin == Origin::Made);
+        assert_eq!((origins.len(), made.load(Ordering::SeqCst)), (1, 1));
+        assert_eq!(names(&cache), ["key"]);
+    }
+
+    #[test]
+    fn who_waits_can_be_interrupted() {
+        let (_dir, cache) = cache();
+        let cancel = Cancel::default();
+        let result = ensure(&cache, &Cancel::default(), |_| {
+            let waiting = cancel.clone();
+            let sink = move |_| waiting.cancel(15);
+            cache.ensure(Shelf::Images, "key", "it", &cancel, &sink, |_| Ok(())).map(|_| ())
+        });
+        assert!(matches!(result, Err(CacheError::Cancelled(_))));
+    }
+}

@@ -1,0 +1,76 @@
+//! What an operation reports while it goes on. The library never prints: whoever started the
+//! operation decides what becomes of an event.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// One thing that takes long enough to be named to the user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Fetching a kernel source; amounts are bytes.
+    Download { what: String },
+    /// Unpacking a tarball; amounts are compressed bytes.
+    Unpack { what: String },
+    /// Digesting a source directory.
+    Digest { path: PathBuf },
+    /// Resolving a kernel configuration with the kernel's own `conf`.
+    Configure { version: String },
+    /// Compiling a kernel; amounts are files.
+    BuildKernel { version: String, log: PathBuf },
+    /// Compiling BusyBox; amounts are not known.
+    BuildBusybox { log: PathBuf },
+    /// Writing an image.
+    WriteImage { name: String },
+    /// Running a few instructions in a guest to see whether an accelerator works.
+    ProbeAccelerator,
+    /// Waiting for another mote that is making the same thing.
+    Wait { what: String },
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Download { what } => write!(f, "downloading {what}"),
+            Self::Unpack { what } => write!(f, "unpacking {what}"),
+            Self::Digest { path } => write!(f, "reading {}", path.display()),
+            Self::Configure { version } => write!(f, "configuring Linux {version}"),
+            Self::BuildKernel { version, .. } => write!(f, "building Linux {version}"),
+            Self::BuildBusybox { .. } => write!(f, "building BusyBox"),
+            Self::WriteImage { name } => write!(f, "writing the image of {name}"),
+            Self::ProbeAccelerator => write!(f, "trying the accelerators"),
+            Self::Wait { what } => write!(f, "waiting for another mote that makes {what}"),
+        }
+    }
+}
+
+/// What happened.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// A step began.
+    Began(Step),
+    /// The running step got this far, of a total where one is known, in the step's own unit.
+    Advanced { done: u64, total: Option<u64> },
+    /// The running step ended, well or not.
+    Finished { step: Step, took: Duration },
+    /// Something the user should know, in one line.
+    Note(String),
+    /// Something that may be wrong, in one line.
+    Warning(String),
+}
+
+/// Where events go. It may be called from any thread.
+pub type Sink = dyn Fn(Event) + Send + Sync;
+
+/// Reports `step` around `work`; `work` gets a function for its progress.
+pub(crate) fn step<T>(
+    sink: &Sink,
+    step: Step,
+    work: impl FnOnce(&dyn Fn(u64, Option<u64>)) -> T,
+) -> T {
+    let began = std::time::Instant::now();
+    sink(Event::Began(step.clone()));
+    let result = work(&|done, total| sink(Event::Advanced { done, total }));
+    sink(Event::Finished { step, took: began.elapsed() });
+    result
+}

@@ -1,0 +1,50 @@
+//! What an operation may use of the machine it runs on.
+
+use std::ffi::OsString;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use mote_kernel::source::Mirror;
+use mote_process::Cancel;
+
+use crate::cache::Cache;
+use crate::event::{Event, Sink};
+
+/// The host as the caller describes it: the engine looks at no environment variable and at no
+/// home directory by itself.
+#[derive(Clone)]
+pub struct Host {
+    /// What was made once.
+    pub cache: Cache,
+    /// Where programs are looked for, in the form of `PATH`.
+    pub search_path: OsString,
+    /// Where Debian puts kernel sources.
+    pub debian_sources: PathBuf,
+    /// Where kernel sources are downloaded from.
+    pub mirror: Mirror,
+    /// How many compilers run at once.
+    pub jobs: NonZeroUsize,
+    /// The user's wish to stop.
+    pub cancel: Cancel,
+    /// Where events go.
+    pub sink: Arc<Sink>,
+}
+
+impl Host {
+    /// Where Debian's `linux-source` packages put their tarballs.
+    pub const DEBIAN_SOURCES: &'static str = "/usr/src";
+
+    pub(crate) fn note(&self, text: String) {
+        (self.sink)(Event::Note(text));
+    }
+
+    pub(crate) fn warn(&self, text: String) {
+        (self.sink)(Event::Warning(text));
+    }
+}
+
+/// How a path is named to the user.
+pub(crate) fn shown(path: &Path) -> String {
+    path.display().to_string()
+}

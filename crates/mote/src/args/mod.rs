@@ -1,0 +1,69 @@
+//! The command line: what each verb takes. Parsing only; what a verb does stands in `commands`.
+
+mod image;
+mod kernel;
+mod run;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use image::{ImageBuild, ImageCommand, ImageInspect, Target};
+pub use kernel::{
+    ConfigArgs, KernelBuild, KernelCommand, KernelConfig, KernelExplain, KernelTest, Menuconfig,
+    SourceArgs,
+};
+pub use run::Run;
+
+/// Smallest and fastest-booting Linux microVMs, kernel included
+#[derive(Debug, Parser)]
+#[command(name = "mote", version, max_term_width = 100, disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+
+    /// Say nothing but errors and what was asked for
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Build what is missing, boot it, and run a command in it
+    Run(Box<Run>),
+    /// Build, explain, test and list kernels
+    #[command(subcommand)]
+    Kernel(KernelCommand),
+    /// Build and inspect images
+    #[command(subcommand)]
+    Image(ImageCommand),
+    /// Say what this machine has and lacks, and how to mend it
+    Doctor(Doctor),
+    /// Print the completion script of a shell
+    Completion {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+#[derive(Debug, Args)]
+pub struct Doctor {
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// How something is shown.
+#[derive(Debug, Args)]
+pub struct Output {
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
