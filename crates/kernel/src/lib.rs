@@ -14,6 +14,8 @@ mod config;
 mod feature;
 mod make;
 pub mod source;
+#[cfg(test)]
+mod testing;
 mod tools;
 mod version;
 

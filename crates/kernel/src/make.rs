@@ -44,10 +44,5 @@ pub(crate) fn assign(name: &str, path: &Path) -> OsString {
 pub(crate) fn is_usable(path: &Path) -> bool {
     let plain =
         |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+".contains(&byte) || !byte.is_ascii();
-    path.is_absolute()
-        && path
-            .as_os_str()
-            .as_encoded_bytes()
-            .iter()
-            .all(|&byte| plain(byte))
+    path.is_absolute() && path.as_os_str().as_encoded_bytes().iter().all(|&byte| plain(byte))
 }

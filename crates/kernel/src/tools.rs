@@ -40,12 +40,7 @@ const fn program(
     debian_package: &'static str,
     purpose: &'static str,
 ) -> BuildTool {
-    BuildTool {
-        name,
-        kind: ToolKind::Program,
-        debian_package,
-        purpose,
-    }
+    BuildTool { name, kind: ToolKind::Program, debian_package, purpose }
 }
 
 /// All that a kernel build needs.
@@ -59,11 +54,7 @@ pub const BUILD_TOOLS: &[BuildTool] = &[
     program("bc", "bc", "computes the constants of the clock"),
     program("perl", "perl", "runs scripts of the build"),
     program("awk", "mawk", "generates the instruction tables of objtool"),
-    program(
-        "gzip",
-        "gzip",
-        "compresses the built-in configuration and bzImage",
-    ),
+    program("gzip", "gzip", "compresses the built-in configuration and bzImage"),
     program("xz", "xz-utils", "compresses bzImage"),
     // Every x86-64 configuration has OBJTOOL: HAVE_UACCESS_VALIDATION and others select it.
     BuildTool {
@@ -169,11 +160,7 @@ impl ToolsError {
 }
 
 fn list(tools: &[BuildTool]) -> String {
-    tools
-        .iter()
-        .map(|tool| tool.name)
-        .collect::<Vec<_>>()
-        .join(", ")
+    tools.iter().map(|tool| tool.name).collect::<Vec<_>>().join(", ")
 }
 
 impl Toolchain {
@@ -188,10 +175,7 @@ impl Toolchain {
             return Err(ToolsError::Missing { missing });
         }
         let version = |name| Program::find(name, search)?.version_line(cancel);
-        let compiler = Compiler {
-            cc: version("gcc")?,
-            ld: version("ld")?,
-        };
+        let compiler = Compiler { cc: version("gcc")?, ld: version("ld")? };
         Ok(Self {
             make: Program::find("make", search)?,
             strip: Program::find("strip", search)?,

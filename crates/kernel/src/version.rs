@@ -18,12 +18,7 @@ pub struct KernelVersion {
 impl KernelVersion {
     /// A version of three numbers.
     pub fn new(major: u32, minor: u32, patch: u32) -> Self {
-        Self {
-            major,
-            minor,
-            patch,
-            extra: String::new(),
-        }
+        Self { major, minor, patch, extra: String::new() }
     }
 
     /// The same version with an `EXTRAVERSION`, such as `-rc2`.
@@ -56,21 +51,15 @@ impl FromStr for KernelVersion {
     type Err = VersionError;
 
     fn from_str(text: &str) -> Result<Self, VersionError> {
-        parse(text).ok_or_else(|| VersionError {
-            text: text.to_owned(),
-        })
+        parse(text).ok_or_else(|| VersionError { text: text.to_owned() })
     }
 }
 
 fn parse(text: &str) -> Option<KernelVersion> {
-    let end = text
-        .find(|c: char| c != '.' && !c.is_ascii_digit())
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| c != '.' && !c.is_ascii_digit()).unwrap_or(text.len());
     let (numbers, extra) = text.split_at(end);
-    let numbers: Vec<u32> = numbers
-        .split('.')
-        .map(|number| number.parse().ok())
-        .collect::<Option<_>>()?;
+    let numbers: Vec<u32> =
+        numbers.split('.').map(|number| number.parse().ok()).collect::<Option<_>>()?;
     let version = match *numbers.as_slice() {
         [major, minor] => KernelVersion::new(major, minor, 0),
         [major, minor, patch] => KernelVersion::new(major, minor, patch),
@@ -94,16 +83,7 @@ mod tests {
         ] {
             assert_eq!(text.parse::<KernelVersion>().unwrap().to_string(), printed);
         }
-        for text in [
-            "",
-            "6",
-            "6.",
-            "6.1.2.3",
-            "v6.1",
-            "6.1rc2",
-            "-6.1",
-            "6.99999999999",
-        ] {
+        for text in ["", "6", "6.", "6.1.2.3", "v6.1", "6.1rc2", "-6.1", "6.99999999999"] {
             assert_eq!(
                 text.parse::<KernelVersion>(),
                 Err(VersionError { text: text.into() }),

@@ -32,15 +32,10 @@ impl Layout {
         if header.e_machine(endian) != EM_X86_64 {
             return Err("it is for another machine".to_owned());
         }
-        let mut layout = Self {
-            load_end_bytes: 0,
-            pvh_entry: None,
-        };
+        let mut layout = Self { load_end_bytes: 0, pvh_entry: None };
         for segment in header.program_headers(endian, elf).map_err(broken)? {
             if segment.p_type(endian) == PT_LOAD {
-                let end = segment
-                    .p_paddr(endian)
-                    .saturating_add(segment.p_memsz(endian));
+                let end = segment.p_paddr(endian).saturating_add(segment.p_memsz(endian));
                 layout.load_end_bytes = layout.load_end_bytes.max(end);
             }
             let Some(mut notes) = segment.notes(endian, elf).map_err(broken)? else {
@@ -65,4 +60,29 @@ fn little_endian(bytes: &[u8]) -> Option<u64> {
         return Some(u64::from_le_bytes(quad));
     }
     Some(u32::from_le_bytes(bytes.try_into().ok()?).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::elf;
+
+    #[test]
+    fn headers_and_notes_are_read() {
+        let layout = Layout { load_end_bytes: 0x20_0000, pvh_entry: Some(0x100_0020) };
+        assert_eq!(Layout::parse(&elf(62)), Ok(layout));
+        assert_eq!(Layout::parse(&elf(183)), Err("it is for another machine".to_owned()));
+        let whole = elf(62);
+        for length in 0..whole.len() {
+            assert!(Layout::parse(&whole[..length]).is_err(), "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn a_kernel_without_the_note_is_one_too() {
+        let mut elf = elf(62);
+        let note = elf.len() - 12;
+        elf[note..note + 4].copy_from_slice(b"GNU\0");
+        assert_eq!(Layout::parse(&elf).unwrap().pvh_entry, None);
+    }
 }

@@ -37,12 +37,7 @@ impl KernelSpec<'_> {
 
     /// One line for each thing that goes in.
     fn inputs(&self) -> String {
-        let Self {
-            source,
-            plan,
-            toolchain,
-            epoch_s,
-        } = self;
+        let Self { source, plan, toolchain, epoch_s } = self;
         let Compiler { cc, ld } = &toolchain.compiler;
         let mut lines = format!(
             "mote kernel {BUILD_VERSION}\nsource {}\ncc {cc}\nld {ld}\nepoch {epoch_s}\n",
@@ -51,9 +46,7 @@ impl KernelSpec<'_> {
         let mut line = |what: &str, value: &dyn std::fmt::Display| {
             writeln!(lines, "{what} {value}").expect("a string takes all");
         };
-        plan.features
-            .iter()
-            .for_each(|feature| line("feature", feature));
+        plan.features.iter().for_each(|feature| line("feature", feature));
         for InputRecord { file, sha256 } in plan.fragment_records() {
             line("fragment", &format_args!("{sha256} {file}"));
         }
@@ -61,10 +54,7 @@ impl KernelSpec<'_> {
             line("base", &format_args!("{sha256} {file}"));
         }
         for (_, wish) in plan.asked.iter() {
-            line(
-                "asked",
-                &format_args!("{} {:?}", wish.request.render(), wish.request.necessity),
-            );
+            line("asked", &format_args!("{} {:?}", wish.request.render(), wish.request.necessity));
         }
         lines
     }
@@ -83,8 +73,45 @@ impl ConfigPlan {
 }
 
 fn record(file: &ConfigFile) -> InputRecord {
-    InputRecord {
-        file: file.file.clone(),
-        sha256: sha256_hex(&file.text),
+    InputRecord { file: file.file.clone(), sha256: sha256_hex(&file.text) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Sandbox, plan};
+
+    #[test]
+    fn everything_that_goes_in_shows_in_the_key() {
+        let mut sandbox = Sandbox::new();
+        let net = plan(&["net"], "SWAP=y");
+        let key = sandbox.spec(&net).key();
+        assert_eq!(
+            sandbox.spec(&net).inputs(),
+            format!(
+                "mote kernel 1\nsource {}\ncc cc 1\nld ld 1\nepoch 0\nfeature base\nfeature net\n\
+                 fragment {} mine.cfg\nasked CONFIG_64BIT=y Required\nasked CONFIG_NET=y Required\n\
+                 asked CONFIG_PVH=y Required\nasked CONFIG_SWAP=y Required\n",
+                "ab".repeat(32),
+                sha256_hex("SWAP=y"),
+            )
+        );
+        assert_eq!(key.len(), 64);
+        assert_eq!(sandbox.spec(&plan(&["net", "base"], "SWAP=y")).key(), key);
+
+        let mut others = vec![
+            sandbox.spec(&plan(&["base"], "SWAP=y")).key(),
+            sandbox.spec(&plan(&["net"], "SWAP=n")).key(),
+            KernelSpec { epoch_s: 1, ..sandbox.spec(&net) }.key(),
+        ];
+        sandbox.toolchain.compiler.cc = "cc 2".into();
+        others.push(sandbox.spec(&net).key());
+        sandbox.source.digest = "cd".repeat(32).parse().unwrap();
+        others.push(sandbox.spec(&net).key());
+        others.push(key);
+        let count = others.len();
+        others.sort();
+        others.dedup();
+        assert_eq!(others.len(), count);
     }
 }

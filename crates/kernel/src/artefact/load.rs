@@ -56,16 +56,9 @@ impl Kernel {
         }
         let path = dir.join(Self::CONFIG);
         let text = fs::read_to_string(&path).map_err(ArtefactError::io("read", &path))?;
-        let config =
-            Config::parse(Self::CONFIG, &text).map_err(|source| ArtefactError::Config {
-                dir: dir.to_owned(),
-                source,
-            })?;
-        Ok(Self {
-            dir: dir.to_owned(),
-            record,
-            config,
-        })
+        let config = Config::parse(Self::CONFIG, &text)
+            .map_err(|source| ArtefactError::Config { dir: dir.to_owned(), source })?;
+        Ok(Self { dir: dir.to_owned(), record, config })
     }
 
     /// Looks whether the files are those that were written.
@@ -114,21 +107,15 @@ impl Kernel {
 fn load_record(dir: &Path) -> Result<KernelRecord, ArtefactError> {
     let path = dir.join(Kernel::RECORD);
     let json = fs::read(&path).map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => ArtefactError::NotKernel {
-            dir: dir.to_owned(),
-        },
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+            ArtefactError::NotKernel { dir: dir.to_owned() }
+        }
         _ => ArtefactError::io("read", &path)(source),
     })?;
-    let unreadable = |source| ArtefactError::Json {
-        path: path.clone(),
-        source,
-    };
+    let unreadable = |source| ArtefactError::Json { path: path.clone(), source };
     let Schema { schema } = serde_json::from_slice(&json).map_err(unreadable)?;
     if schema != SCHEMA {
-        return Err(ArtefactError::Schema {
-            path,
-            found: schema,
-        });
+        return Err(ArtefactError::Schema { path, found: schema });
     }
     serde_json::from_slice(&json).map_err(unreadable)
 }
@@ -145,15 +132,9 @@ fn check(
     recorded: Option<&FileRecord>,
     integrity: Integrity,
 ) -> Result<(), ArtefactError> {
-    let missing = || ArtefactError::Missing {
-        dir: dir.to_owned(),
-        file: name.to_owned(),
-    };
-    let changed = |what| ArtefactError::Changed {
-        dir: dir.to_owned(),
-        file: name.to_owned(),
-        what,
-    };
+    let missing = || ArtefactError::Missing { dir: dir.to_owned(), file: name.to_owned() };
+    let changed =
+        |what| ArtefactError::Changed { dir: dir.to_owned(), file: name.to_owned(), what };
     let recorded = recorded.ok_or_else(missing)?;
     let path = dir.join(name);
     let metadata = fs::metadata(&path).map_err(|source| match source.kind() {
@@ -170,4 +151,89 @@ fn check(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+
+    use mote_process::Cancel;
+
+    use super::*;
+    use crate::testing::{Sandbox, plan};
+
+    fn kernel(sandbox: &Sandbox) -> Kernel {
+        let plan = plan(&["net"], "SWAP=y # optional: for later\n");
+        let jobs = NonZeroUsize::MIN;
+        let outcome = crate::build(
+            &sandbox.spec(&plan),
+            &sandbox.dirs(),
+            jobs,
+            &Cancel::default(),
+            &mut |_| {},
+        );
+        outcome.unwrap().kernel
+    }
+
+    #[test]
+    fn what_was_written_is_read_back() {
+        let sandbox = Sandbox::new();
+        let kernel = kernel(&sandbox);
+        let record = kernel.record();
+        assert_eq!(record.load_end_bytes, 0x20_0000);
+        assert_eq!(record.pvh_entry, Some(0x100_0020));
+        assert_eq!(record.source.sha256, "ab".repeat(32));
+        assert_eq!(record.fragments[0].file, "mine.cfg");
+        assert_eq!(
+            record.asked.get("NET").unwrap().request.origin.to_string(),
+            "feature net (features/net.toml:3)"
+        );
+        assert!(kernel.config().is_set("SWAP"));
+        assert!(kernel.verdict().dropped.is_empty());
+        assert_eq!(Kernel::load(kernel.dir()).unwrap(), kernel);
+        kernel.check(Integrity::Digest).unwrap();
+    }
+
+    #[test]
+    fn damage_is_told() {
+        let sandbox = Sandbox::new();
+        let kernel = kernel(&sandbox);
+        let path = |name: &str| kernel.dir().join(name);
+        let told = |error: ArtefactError| {
+            error.to_string().replace(sandbox.path("").to_str().unwrap(), "BOX/")
+        };
+        let json = fs::read_to_string(path("kernel.json")).unwrap();
+
+        fs::write(path("bzImage"), "egami\n").unwrap();
+        Kernel::load(kernel.dir()).unwrap();
+        let error = kernel.check(Integrity::Digest).unwrap_err();
+        assert_eq!(
+            told(error),
+            "the kernel was changed, bzImage has another digest than kernel.json says: BOX/kernel"
+        );
+        fs::write(path("bzImage"), "").unwrap();
+        let error = Kernel::load(kernel.dir()).unwrap_err();
+        assert_eq!(
+            told(error),
+            "the kernel was changed, bzImage has another size than kernel.json says: BOX/kernel"
+        );
+        fs::remove_file(path("bzImage")).unwrap();
+        let error = Kernel::load(kernel.dir()).unwrap_err();
+        assert_eq!(error.hint().unwrap(), "build the kernel again");
+        assert_eq!(told(error), "the kernel is not complete, bzImage is missing: BOX/kernel");
+
+        fs::write(path("kernel.json"), json.replace("\"schema\": 1", "\"schema\": 7, \"new\": 0"))
+            .unwrap();
+        let error = Kernel::load(kernel.dir()).unwrap_err();
+        assert_eq!(
+            told(error),
+            "kernel.json has schema 7, this mote reads 1: BOX/kernel/kernel.json"
+        );
+        fs::write(path("kernel.json"), &json[..json.len() / 2]).unwrap();
+        let error = Kernel::load(kernel.dir()).unwrap_err();
+        assert_eq!(told(error), "cannot understand BOX/kernel/kernel.json");
+        fs::remove_file(path("kernel.json")).unwrap();
+        let error = Kernel::load(kernel.dir()).unwrap_err();
+        assert_eq!(told(error), "not a kernel made by mote, kernel.json is missing: BOX/kernel");
+    }
 }

@@ -25,10 +25,7 @@ pub(crate) fn write(
     fs::create_dir_all(folder).map_err(ArtefactError::io("create the directory", folder))?;
     let vmlinux = folder.join(Kernel::VMLINUX);
     strip(spec, &work.join("vmlinux"), &vmlinux, cancel)?;
-    copy(
-        &work.join("arch/x86/boot/bzImage"),
-        &folder.join(Kernel::BZIMAGE),
-    )?;
+    copy(&work.join("arch/x86/boot/bzImage"), &folder.join(Kernel::BZIMAGE))?;
     copy(&work.join("System.map"), &folder.join(Kernel::SYSTEM_MAP))?;
     copy(&work.join(".config"), &folder.join(Kernel::CONFIG))?;
 
@@ -46,12 +43,7 @@ fn record(
     release: &str,
     folder: &Path,
 ) -> Result<KernelRecord, ArtefactError> {
-    let KernelSpec {
-        source,
-        plan,
-        toolchain,
-        epoch_s,
-    } = *spec;
+    let KernelSpec { source, plan, toolchain, epoch_s } = *spec;
     let mut files = BTreeMap::new();
     let mut layout = None;
     for name in Kernel::FILES {
@@ -62,18 +54,9 @@ fn record(
             layout = Some(parsed.map_err(|why| ArtefactError::NotBootable { path, why })?);
         }
         let bytes = content.len() as u64;
-        files.insert(
-            name.to_owned(),
-            FileRecord {
-                bytes,
-                sha256: sha256_hex(content),
-            },
-        );
+        files.insert(name.to_owned(), FileRecord { bytes, sha256: sha256_hex(content) });
     }
-    let Layout {
-        load_end_bytes,
-        pvh_entry,
-    } = layout.expect("vmlinux is one of the files");
+    let Layout { load_end_bytes, pvh_entry } = layout.expect("vmlinux is one of the files");
     Ok(KernelRecord {
         schema: SCHEMA,
         release: release.to_owned(),
@@ -103,21 +86,11 @@ fn strip(
     cancel: &Cancel,
 ) -> Result<(), ArtefactError> {
     let mut strip = Command::new(&spec.toolchain.strip);
-    strip
-        .env_clear()
-        .env("PATH", &spec.toolchain.search)
-        .env("LC_ALL", "C");
-    strip
-        .arg("--strip-all")
-        .arg("-o")
-        .arg(to)
-        .arg(from)
-        .output(cancel)?;
+    strip.env_clear().env("PATH", &spec.toolchain.search).env("LC_ALL", "C");
+    strip.arg("--strip-all").arg("-o").arg(to).arg(from).output(cancel)?;
     Ok(())
 }
 
 fn copy(from: &Path, to: &Path) -> Result<(), ArtefactError> {
-    fs::copy(from, to)
-        .map(drop)
-        .map_err(ArtefactError::io("copy", from))
+    fs::copy(from, to).map(drop).map_err(ArtefactError::io("copy", from))
 }

@@ -43,11 +43,7 @@ const BESIDE: usize = 85;
 
 /// The number of files that `make vmlinux bzImage` compiles or assembles for the kernel.
 pub(super) fn files_to_compile(source: &Path, config: &Config) -> u32 {
-    let mut count = Count {
-        config,
-        seen: BTreeSet::new(),
-        files: BESIDE,
-    };
+    let mut count = Count { config, seen: BTreeSet::new(), files: BESIDE };
     for (directory, symbol) in TOP {
         if symbol.is_none_or(|symbol| count.is_built_in(symbol)) {
             count.directory(&source.join(directory));
@@ -72,11 +68,8 @@ impl Count<'_> {
             return;
         };
         let lists = self.lists(&text);
-        let words: BTreeSet<&String> = ["obj", "lib"]
-            .iter()
-            .filter_map(|&list| lists.get(list))
-            .flatten()
-            .collect();
+        let words: BTreeSet<&String> =
+            ["obj", "lib"].iter().filter_map(|&list| lists.get(list)).flatten().collect();
         for word in words {
             if let Some(below) = word.strip_suffix('/') {
                 self.directory(&directory.join(below));
@@ -106,10 +99,7 @@ impl Count<'_> {
                 }
                 _ if conditions.iter().all(|&holds| holds) => {
                     if let Some((list, words)) = self.assignment(line) {
-                        lists
-                            .entry(list.to_owned())
-                            .or_default()
-                            .extend(words.map(str::to_owned));
+                        lists.entry(list.to_owned()).or_default().extend(words.map(str::to_owned));
                     }
                 }
                 _ => {}
@@ -149,8 +139,6 @@ impl Count<'_> {
 /// `X` of a text that holds `CONFIG_X`.
 fn symbol_in(text: &str) -> Option<&str> {
     let (_, name) = text.split_once("CONFIG_")?;
-    let end = name
-        .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-        .unwrap_or(name.len());
+    let end = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(name.len());
     Some(&name[..end])
 }

@@ -30,12 +30,7 @@ pub(super) struct Meter {
 
 impl Meter {
     pub(super) fn new(total: u32) -> Self {
-        Self {
-            began: Instant::now(),
-            done: 0,
-            total,
-            errors: Vec::new(),
-        }
+        Self { began: Instant::now(), done: 0, total, errors: Vec::new() }
     }
 
     /// Takes a line; gives the progress if it told of one.
@@ -61,12 +56,7 @@ impl Meter {
         let tells = self.done >= 20 && self.done >= total / 20 && self.done < total;
         let left =
             tells.then(|| elapsed.mul_f64(f64::from(total - self.done) / f64::from(self.done)));
-        Progress {
-            done: self.done,
-            total,
-            elapsed,
-            left,
-        }
+        Progress { done: self.done, total, elapsed, left }
     }
 }
 
@@ -79,16 +69,9 @@ fn is_compilation(line: &str) -> bool {
 
 /// What compilers, the linker, make and the kernel's scripts print when they give up.
 fn is_error(line: &str) -> bool {
-    [
-        "error:",
-        "Error:",
-        "*** ",
-        "undefined reference",
-        "No space left on device",
-        "Killed signal",
-    ]
-    .iter()
-    .any(|mark| line.contains(mark))
+    ["error:", "Error:", "*** ", "undefined reference", "No space left on device", "Killed signal"]
+        .iter()
+        .any(|mark| line.contains(mark))
 }
 
 #[cfg(test)]
@@ -119,12 +102,7 @@ mod tests {
     #[test]
     fn the_time_left_is_told_once_it_can_be() {
         let left = |done, total| {
-            Meter {
-                done,
-                ..Meter::new(total)
-            }
-            .progress(Duration::from_secs(10))
-            .left
+            Meter { done, ..Meter::new(total) }.progress(Duration::from_secs(10)).left
         };
         assert_eq!(left(19, 100), None);
         assert_eq!(left(20, 1000), None);
@@ -148,9 +126,6 @@ mod tests {
         }
         let errors = meter.into_errors();
         assert_eq!(errors.len(), MOST_ERRORS);
-        assert_eq!(
-            errors[0],
-            "init/main.c:7:3: error: expected ';' before '}' token"
-        );
+        assert_eq!(errors[0], "init/main.c:7:3: error: expected ';' before '}' token");
     }
 }

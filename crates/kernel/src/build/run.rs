@@ -57,13 +57,9 @@ pub fn build(
     cancel: &Cancel,
     on_event: &mut dyn FnMut(BuildEvent),
 ) -> Result<BuildOutcome, BuildError> {
-    let config = spec
-        .plan
-        .resolve(spec.source, spec.toolchain, &dirs.work, cancel)?;
+    let config = spec.plan.resolve(spec.source, spec.toolchain, &dirs.work, cancel)?;
     let warnings = config.warnings;
-    on_event(BuildEvent::Configured {
-        warnings: warnings.clone(),
-    });
+    on_event(BuildEvent::Configured { warnings: warnings.clone() });
 
     let mut meter = Meter::new(estimate::files_to_compile(&spec.source.dir, &config.config));
     let mut make = compilation(spec, &dirs.work, jobs);
@@ -86,15 +82,8 @@ fn compilation(spec: &KernelSpec<'_>, work: &Path, jobs: NonZeroUsize) -> Comman
         .map(|path| format!("-ffile-prefix-map={}/=", path.display()))
         .join(" ");
     make.arg(format!("-j{jobs}"))
-        .args([
-            "KBUILD_BUILD_USER=mote",
-            "KBUILD_BUILD_HOST=mote",
-            "KBUILD_BUILD_VERSION=1",
-        ])
-        .arg(format!(
-            "KBUILD_BUILD_TIMESTAMP={}",
-            date::render(spec.epoch_s)
-        ))
+        .args(["KBUILD_BUILD_USER=mote", "KBUILD_BUILD_HOST=mote", "KBUILD_BUILD_VERSION=1"])
+        .arg(format!("KBUILD_BUILD_TIMESTAMP={}", date::render(spec.epoch_s)))
         // Set, though empty, it keeps setlocalversion from adding a "+" of its own.
         .arg("LOCALVERSION=")
         .arg(format!("KCFLAGS={maps}"))
@@ -107,23 +96,166 @@ fn compilation(spec: &KernelSpec<'_>, work: &Path, jobs: NonZeroUsize) -> Comman
 /// printed after the error.
 fn explain(error: ProcessError, spec: &KernelSpec<'_>, meter: Meter) -> BuildError {
     match error {
-        ProcessError::Failed {
-            command,
-            tail,
-            log: Some(log),
-            ..
-        } => {
+        ProcessError::Failed { command, tail, log: Some(log), .. } => {
             let mut errors = meter.into_errors();
             if errors.is_empty() {
                 errors = tail.lines().map(str::to_owned).collect();
             }
-            BuildError::Failed {
-                version: spec.source.version.to_string(),
-                errors,
-                command,
-                log,
-            }
+            BuildError::Failed { version: spec.source.version.to_string(), errors, command, log }
         }
         other => BuildError::Process(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::thread;
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::testing::{Sandbox, names_in, plan};
+
+    fn jobs() -> NonZeroUsize {
+        NonZeroUsize::new(3).unwrap()
+    }
+
+    fn build_in(
+        sandbox: &Sandbox,
+        on_event: &mut dyn FnMut(BuildEvent),
+    ) -> Result<BuildOutcome, BuildError> {
+        let plan = plan(&["net"], "SWAP=y # optional\n");
+        build(&sandbox.spec(&plan), &sandbox.dirs(), jobs(), &Cancel::default(), on_event)
+    }
+
+    fn error_of(make: &str) -> (String, Option<String>) {
+        let sandbox = Sandbox::with_make(make);
+        let error = build_in(&sandbox, &mut |_| {}).unwrap_err();
+        assert!(!sandbox.dirs().kernel.exists());
+        let text = error.to_string().replace(sandbox.path("").to_str().unwrap(), "BOX/");
+        (text, error.hint())
+    }
+
+    #[test]
+    fn a_kernel_comes_out_and_progress_is_told() {
+        let sandbox = Sandbox::new();
+        let mut events = Vec::new();
+        let outcome = build_in(&sandbox, &mut |event| events.push(event)).unwrap();
+        assert_eq!(outcome.kernel.record().features, ["base", "net"]);
+        assert_eq!(outcome.kernel.record().release, "6.12.95");
+        assert_eq!(
+            names_in(&sandbox.dirs().kernel),
+            ["System.map", "bzImage", "config", "kernel.json", "vmlinux"]
+        );
+        assert!(matches!(&events[0], BuildEvent::Configured { warnings } if warnings.is_empty()));
+        let done: Vec<_> = events[1..]
+            .iter()
+            .map(|event| match event {
+                BuildEvent::Compiled(progress) => progress.done,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(done, [1, 2]);
+    }
+
+    #[test]
+    fn make_is_told_all_that_must_not_vary() {
+        let sandbox = Sandbox::new();
+        let plan = plan(&["net"], "");
+        let command = compilation(&sandbox.spec(&plan), Path::new("/work"), jobs()).render();
+        let source = sandbox.source.dir.display();
+        for word in [
+            "env -i".to_owned(),
+            "LC_ALL=C".to_owned(),
+            format!("-C {source} O=/work ARCH=x86_64"),
+            "-j3".to_owned(),
+            "KBUILD_BUILD_USER=mote".to_owned(),
+            "KBUILD_BUILD_HOST=mote".to_owned(),
+            "KBUILD_BUILD_VERSION=1".to_owned(),
+            "'KBUILD_BUILD_TIMESTAMP=1970-01-01 00:00:00 UTC'".to_owned(),
+            format!("'KCFLAGS=-ffile-prefix-map={source}/= -ffile-prefix-map=/work/='"),
+            format!("'KAFLAGS=-ffile-prefix-map={source}/= -ffile-prefix-map=/work/='"),
+        ] {
+            assert!(command.contains(&word), "{word} in {command}");
+        }
+    }
+
+    #[test]
+    fn a_failure_shows_the_first_errors_and_the_log() {
+        let make = r#"
+case $goal in
+  allnoconfig) cp "$KCONFIG_ALLCONFIG" .config ;;
+  bzImage)
+    echo "init/main.c:7:3: error: expected ';'"
+    echo 'make[1]: *** [Makefile:2: init/main.o] Error 1' >&2
+    for i in $(seq 100); do echo "  CC      more/$i.o"; done
+    exit 2 ;;
+esac
+"#;
+        let (text, hint) = error_of(make);
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines[0], "the build of Linux 6.12.95 failed");
+        assert_eq!(lines[1], "  init/main.c:7:3: error: expected ';'");
+        assert_eq!(lines[2], "  make[1]: *** [Makefile:2: init/main.o] Error 1");
+        assert!(lines[3].starts_with("  command: env -i"), "{text}");
+        assert_eq!(lines[4], "  the whole log: BOX/log");
+        assert_eq!(hint, None);
+    }
+
+    #[test]
+    fn known_troubles_have_a_hint() {
+        for (said, hint) in [
+            (
+                "cc1: fatal error: x.o: No space left on device",
+                "free some space on that file system",
+            ),
+            (
+                "gcc: fatal error: Killed signal terminated program cc1",
+                "there was too little memory: build with fewer jobs",
+            ),
+        ] {
+            let make = format!(
+                "case $goal in allnoconfig) cp \"$KCONFIG_ALLCONFIG\" .config ;; *) echo '{said}'; exit 2 ;; esac\n"
+            );
+            assert_eq!(error_of(&make).1.as_deref(), Some(hint));
+        }
+    }
+
+    #[test]
+    fn a_build_that_leaves_nothing_bootable_is_an_error() {
+        let make = r#"
+case $goal in
+  allnoconfig) cp "$KCONFIG_ALLCONFIG" .config ;;
+  bzImage)
+    mkdir -p arch/x86/boot include/config
+    echo none > vmlinux; echo image > arch/x86/boot/bzImage; echo map > System.map
+    echo 6.12.95 > include/config/kernel.release ;;
+esac
+"#;
+        let sandbox = Sandbox::with_make(make);
+        let error = build_in(&sandbox, &mut |_| {}).unwrap_err().to_string();
+        assert!(error.starts_with("not an x86-64 kernel, "), "{error}");
+        assert!(Kernel::load(&sandbox.dirs().kernel).is_err());
+    }
+
+    #[test]
+    fn the_user_can_stop_it() {
+        let sandbox = Sandbox::with_make(
+            "case $goal in allnoconfig) cp \"$KCONFIG_ALLCONFIG\" .config ;; *) echo '  CC      a.o'; sleep 60 ;; esac\n",
+        );
+        let plan = plan(&["net"], "");
+        let cancel = Cancel::default();
+        let began = Instant::now();
+        let error = build(&sandbox.spec(&plan), &sandbox.dirs(), jobs(), &cancel, &mut |event| {
+            if let BuildEvent::Compiled(_) = event {
+                let cancel = cancel.clone();
+                thread::spawn(move || cancel.cancel(2));
+            }
+        })
+        .unwrap_err();
+        assert_eq!(error.to_string(), "stopped by SIGINT");
+        assert!(began.elapsed() < Duration::from_secs(30));
+        assert!(!sandbox.dirs().kernel.exists());
+        assert!(fs::read_to_string(sandbox.dirs().log).unwrap().contains("CC      a.o"));
     }
 }

@@ -92,11 +92,7 @@ pub struct UnknownSymbol {
 
 impl fmt::Display for UnknownSymbol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}, asked by {}",
-            self.request.symbol, self.request.origin
-        )?;
+        write!(f, "{}, asked by {}", self.request.symbol, self.request.origin)?;
         match &self.nearest {
             Some(nearest) => write!(f, ": did you mean {nearest}?"),
             None => Ok(()),
@@ -116,11 +112,7 @@ pub struct Unmet {
 impl fmt::Display for Unmet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Dropped { request, got } = &self.dropped;
-        write!(
-            f,
-            "{}={}, asked by {}",
-            request.symbol, request.value, request.origin
-        )?;
+        write!(f, "{}={}, asked by {}", request.symbol, request.value, request.origin)?;
         match got {
             Some(got) => write!(f, ", is {got}")?,
             None => f.write_str(", is not there")?,

@@ -41,18 +41,13 @@ impl ConfigSpec {
         // The order in which features were named must not show in what is built.
         let names: BTreeSet<_> = self.features.iter().collect();
         let features = catalogue.resolve(&Vec::from_iter(names))?;
-        let mut requests: Vec<_> = features
-            .iter()
-            .flat_map(|feature| feature.requests(version))
-            .collect();
+        let mut requests: Vec<_> =
+            features.iter().flat_map(|feature| feature.requests(version)).collect();
         for ConfigFile { file, text } in &self.fragments {
             requests.extend(parse_fragment(file, text)?);
         }
         Ok(ConfigPlan {
-            features: features
-                .iter()
-                .map(|feature| feature.name.clone())
-                .collect(),
+            features: features.iter().map(|feature| feature.name.clone()).collect(),
             asked: Asked::merge(requests)?,
             base: self.base.as_ref().map(Base::read).transpose()?,
             fragments: self.fragments.clone(),
@@ -63,10 +58,7 @@ impl ConfigSpec {
 impl Base {
     fn read(written: &ConfigFile) -> Result<Self, ConfigError> {
         let config = Config::parse(&written.file, &written.text)?;
-        Ok(Self {
-            written: written.clone(),
-            config,
-        })
+        Ok(Self { written: written.clone(), config })
     }
 
     /// The base without the symbols asked for, then those: Kconfig takes the later of two members

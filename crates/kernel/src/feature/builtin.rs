@@ -19,10 +19,7 @@ mod tests {
         for feature in catalogue().iter() {
             let file = feature.file_name();
             assert!(!feature.summary.trim().is_empty(), "{file}: no summary");
-            assert!(
-                !feature.summary.ends_with('.'),
-                "{file}: a summary has no full stop"
-            );
+            assert!(!feature.summary.ends_with('.'), "{file}: a summary has no full stop");
             assert!(
                 !(feature.symbols.is_empty() && feature.requires.is_empty()),
                 "{file}: asks for nothing"
@@ -33,11 +30,7 @@ mod tests {
                 "{file}: a probe if it has symbols"
             );
             for symbol in &feature.symbols {
-                assert!(
-                    !symbol.why.trim().is_empty(),
-                    "{file}:{}: no reason",
-                    symbol.line
-                );
+                assert!(!symbol.why.trim().is_empty(), "{file}:{}: no reason", symbol.line);
             }
         }
     }
@@ -47,9 +40,7 @@ mod tests {
         let catalogue = catalogue();
         let names: Vec<_> = catalogue.names().collect();
         for name in names {
-            catalogue
-                .resolve(&[name])
-                .unwrap_or_else(|error| panic!("{name}: {error}"));
+            catalogue.resolve(&[name]).unwrap_or_else(|error| panic!("{name}: {error}"));
         }
     }
 

@@ -43,10 +43,9 @@ impl FeatureError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Unknown {
-                nearest: Some(nearest),
-                ..
-            } => Some(format!("did you mean {nearest}?")),
+            Self::Unknown { nearest: Some(nearest), .. } => {
+                Some(format!("did you mean {nearest}?"))
+            }
             Self::Unknown { nearest: None, .. } => {
                 Some("`mote kernel features` lists them".to_owned())
             }
@@ -86,12 +85,10 @@ impl Catalogue {
     ///
     /// [`FeatureError::Unknown`], with the nearest name.
     pub fn get(&self, name: &str) -> Result<&Feature, FeatureError> {
-        self.features
-            .get(name)
-            .ok_or_else(|| FeatureError::Unknown {
-                name: name.to_owned(),
-                nearest: mote_kconfig::suggest(name, self.names()).map(str::to_owned),
-            })
+        self.features.get(name).ok_or_else(|| FeatureError::Unknown {
+            name: name.to_owned(),
+            nearest: mote_kconfig::suggest(name, self.names()).map(str::to_owned),
+        })
     }
 
     /// All features, by name.
@@ -111,11 +108,7 @@ impl Catalogue {
     ///
     /// An unknown name, an unknown requirement, or features that require one another in a circle.
     pub fn resolve<N: AsRef<str>>(&self, names: &[N]) -> Result<Vec<&Feature>, FeatureError> {
-        let mut closure = Closure {
-            catalogue: self,
-            done: Vec::new(),
-            open: Vec::new(),
-        };
+        let mut closure = Closure { catalogue: self, done: Vec::new(), open: Vec::new() };
         for name in names {
             closure.add(self.get(name.as_ref())?)?;
         }
@@ -173,11 +166,7 @@ mod tests {
     }
 
     fn names(features: Result<Vec<&Feature>, FeatureError>) -> Vec<&str> {
-        features
-            .unwrap()
-            .into_iter()
-            .map(|feature| feature.name.as_str())
-            .collect()
+        features.unwrap().into_iter().map(|feature| feature.name.as_str()).collect()
     }
 
     #[test]
@@ -188,23 +177,16 @@ mod tests {
             ("virtio", &["base"]),
             ("all", &["net", "virtio"]),
         ]);
-        assert_eq!(
-            names(catalogue.resolve(&["all", "base"])),
-            ["base", "virtio", "net", "all"]
-        );
+        assert_eq!(names(catalogue.resolve(&["all", "base"])), ["base", "virtio", "net", "all"]);
         assert_eq!(names(catalogue.resolve(&["virtio"])), ["base", "virtio"]);
         assert!(names(catalogue.resolve::<&str>(&[])).is_empty());
-        assert_eq!(
-            catalogue.names().collect::<Vec<_>>(),
-            ["all", "base", "net", "virtio"]
-        );
+        assert_eq!(catalogue.names().collect::<Vec<_>>(), ["all", "base", "net", "virtio"]);
     }
 
     #[test]
     fn an_unknown_name_is_told_with_the_nearest() {
-        let error = catalogue(&[("overlay", &[]), ("erofs", &[])])
-            .resolve(&["overlya"])
-            .unwrap_err();
+        let error =
+            catalogue(&[("overlay", &[]), ("erofs", &[])]).resolve(&["overlya"]).unwrap_err();
         assert_eq!(error.to_string(), "unknown feature: overlya");
         assert_eq!(error.hint().unwrap(), "did you mean overlay?");
         let error = catalogue(&[("overlay", &[])]).get("xyz").unwrap_err();
@@ -213,13 +195,8 @@ mod tests {
 
     #[test]
     fn bad_requirements_are_told() {
-        let error = catalogue(&[("net", &["bass"])])
-            .resolve(&["net"])
-            .unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "feature net requires an unknown feature: bass"
-        );
+        let error = catalogue(&[("net", &["bass"])]).resolve(&["net"]).unwrap_err();
+        assert_eq!(error.to_string(), "feature net requires an unknown feature: bass");
         let circle = catalogue(&[("a", &["b"]), ("b", &["c"]), ("c", &["b"])]);
         assert_eq!(
             circle.resolve(&["a"]).unwrap_err().to_string(),

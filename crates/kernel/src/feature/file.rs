@@ -157,21 +157,8 @@ struct RawSymbol {
 impl FeatureSymbol {
     fn locate(raw: Spanned<RawSymbol>, text: &str) -> Self {
         let line = line_at(text, raw.span().start);
-        let RawSymbol {
-            name: symbol,
-            value,
-            why,
-            since,
-            until,
-        } = raw.into_inner();
-        Self {
-            symbol,
-            value,
-            why,
-            since,
-            until,
-            line,
-        }
+        let RawSymbol { name: symbol, value, why, since, until } = raw.into_inner();
+        Self { symbol, value, why, since, until, line }
     }
 }
 
@@ -216,10 +203,7 @@ run = "true"
     fn symbols_know_their_line() {
         let feature = Feature::parse("net", NET).unwrap();
         assert_eq!(feature.probe.as_deref(), Some("true"));
-        let lines = feature
-            .symbols
-            .iter()
-            .map(|symbol| (symbol.symbol.as_str(), symbol.line));
+        let lines = feature.symbols.iter().map(|symbol| (symbol.symbol.as_str(), symbol.line));
         assert_eq!(
             lines.collect::<Vec<_>>(),
             [("NET", 4), ("LEGACY_PTYS", 5), ("OLD", 7), ("NEW", 8)]
@@ -244,23 +228,14 @@ run = "true"
                 "CONFIG_OLD=y feature net (features/net.toml:7)",
             ]
         );
-        assert_eq!(
-            rendered("6.2-rc1")[2],
-            "CONFIG_NEW=0x10 feature net (features/net.toml:8)"
-        );
-        assert_eq!(
-            rendered("6.2")[2],
-            "CONFIG_NEW=0x10 feature net (features/net.toml:8)"
-        );
+        assert_eq!(rendered("6.2-rc1")[2], "CONFIG_NEW=0x10 feature net (features/net.toml:8)");
+        assert_eq!(rendered("6.2")[2], "CONFIG_NEW=0x10 feature net (features/net.toml:8)");
     }
 
     #[test]
     fn mistakes_are_told_with_their_line() {
         for (text, told) in [
-            (
-                "summary = 1",
-                "features/x.toml:1: invalid type: integer `1`, expected a string",
-            ),
+            ("summary = 1", "features/x.toml:1: invalid type: integer `1`, expected a string"),
             (
                 "summary = \"s\"\nsymbol = []\n",
                 "features/x.toml:2: unknown field `symbol`, expected one of `summary`, `requires`, `symbols`, `probe`",
