@@ -1,0 +1,164 @@
+//! The settings of `mote run`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::value::{Accel, Memory, Network, Publish};
+
+/// What `mote run` can be told, by a recipe's `[run]` table or by flags of the same names.
+///
+/// Absent means not said: the defaults come in when the recipe's and the flags' are one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RunSettings {
+    /// The command and its arguments; empty: the system's own session, a shell.
+    pub command: Vec<String>,
+    /// Environment variables of the command.
+    pub env: BTreeMap<String, String>,
+    /// Where the command starts, in the guest.
+    pub workdir: Option<String>,
+    /// Whether the command has a terminal.
+    pub tty: Option<bool>,
+    /// Whether the command gets standard input.
+    pub interactive: Option<bool>,
+    /// The guest's host name.
+    pub hostname: Option<String>,
+    /// The guest's memory.
+    pub memory: Option<Memory>,
+    /// The guest's processors, at least 1.
+    pub cpus: Option<u32>,
+    /// The guest's network.
+    pub network: Option<Network>,
+    /// The ports that the host offers.
+    pub publish: Vec<Publish>,
+    /// How instructions are run.
+    pub accel: Option<Accel>,
+    /// Further words for the kernel's command line.
+    pub append: Option<String>,
+    /// The system's own init, a path in the guest.
+    pub init: Option<String>,
+    /// The folder of a built kernel.
+    pub kernel: Option<PathBuf>,
+    /// Features that the kernel has beside those of `[kernel]`.
+    pub feature: Vec<String>,
+    /// Whether the kernel's messages are shown.
+    pub verbose: Option<bool>,
+    /// Whether it is told where the time went.
+    pub timings: Option<bool>,
+    /// Whether the VMM's command is printed instead of run.
+    pub dry_run: Option<bool>,
+}
+
+impl RunSettings {
+    /// The keys of `[run]`, which are the names of `mote run`'s flags.
+    pub const KEYS: &[&str] = &[
+        "command",
+        "env",
+        "workdir",
+        "tty",
+        "interactive",
+        "hostname",
+        "memory",
+        "cpus",
+        "network",
+        "publish",
+        "accel",
+        "append",
+        "init",
+        "kernel",
+        "feature",
+        "verbose",
+        "timings",
+        "dry-run",
+    ];
+
+    /// These settings with `other` laid over them, which is how flags win over a recipe.
+    ///
+    /// What `other` says replaces what these say, with three exceptions, where both can hold:
+    /// variables of `env` are replaced one by one, words to `append` and `feature`s come after
+    /// these' own (the kernel lets a later word win).
+    pub fn overridden_by(mut self, other: Self) -> Self {
+        self.env.extend(other.env);
+        let append: Vec<String> = self.append.into_iter().chain(other.append).collect();
+        let new = other.feature.into_iter().filter(|name| !self.feature.contains(name));
+        let feature = self.feature.iter().cloned().chain(new.collect::<Vec<_>>()).collect();
+        Self {
+            command: if other.command.is_empty() { self.command } else { other.command },
+            env: self.env,
+            workdir: other.workdir.or(self.workdir),
+            tty: other.tty.or(self.tty),
+            interactive: other.interactive.or(self.interactive),
+            hostname: other.hostname.or(self.hostname),
+            memory: other.memory.or(self.memory),
+            cpus: other.cpus.or(self.cpus),
+            network: other.network.or(self.network),
+            publish: if other.publish.is_empty() { self.publish } else { other.publish },
+            accel: other.accel.or(self.accel),
+            append: (!append.is_empty()).then(|| append.join(" ")),
+            init: other.init.or(self.init),
+            kernel: other.kernel.or(self.kernel),
+            feature,
+            verbose: other.verbose.or(self.verbose),
+            timings: other.timings.or(self.timings),
+            dry_run: other.dry_run.or(self.dry_run),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn env(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn words(words: &[&str]) -> Vec<String> {
+        words.iter().map(|word| (*word).to_owned()).collect()
+    }
+
+    fn recipe() -> RunSettings {
+        RunSettings {
+            command: words(&["httpd", "-f"]),
+            env: env(&[("A", "1"), ("B", "2")]),
+            memory: Memory::from_mib(64),
+            publish: vec!["8080:80".parse().unwrap()],
+            append: Some("quiet".to_owned()),
+            feature: words(&["wireguard", "tun"]),
+            tty: Some(true),
+            ..RunSettings::default()
+        }
+    }
+
+    #[test]
+    fn nothing_said_changes_nothing() {
+        assert_eq!(recipe().overridden_by(RunSettings::default()), recipe());
+        assert_eq!(RunSettings::default().overridden_by(recipe()), recipe());
+    }
+
+    #[test]
+    fn flags_win() {
+        let flags = RunSettings {
+            command: words(&["sh"]),
+            env: env(&[("B", "3"), ("C", "4")]),
+            memory: Memory::from_mib(256),
+            publish: vec!["9090:80".parse().unwrap()],
+            append: Some("loglevel=7".to_owned()),
+            feature: words(&["tun", "fuse"]),
+            tty: Some(false),
+            verbose: Some(true),
+            ..RunSettings::default()
+        };
+        let wanted = RunSettings {
+            command: words(&["sh"]),
+            env: env(&[("A", "1"), ("B", "3"), ("C", "4")]),
+            memory: Memory::from_mib(256),
+            publish: vec!["9090:80".parse().unwrap()],
+            append: Some("quiet loglevel=7".to_owned()),
+            feature: words(&["wireguard", "tun", "fuse"]),
+            tty: Some(false),
+            verbose: Some(true),
+            ..RunSettings::default()
+        };
+        assert_eq!(recipe().overridden_by(flags), wanted);
+    }
+}
