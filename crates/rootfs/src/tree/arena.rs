@@ -1,4 +1,4 @@
-//! The tree: an arena of inodes, and directories that name them.
+//! The tree itself: an arena of inodes, and directories that name them.
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -21,13 +21,16 @@ pub struct Entry<'a> {
     pub links: u32,
 }
 
+/// The entries of a directory that are still to come.
+type Names<'a> = btree_map::Iter<'a, Box<[u8]>, InodeId>;
+
 /// All names: the root first, each directory before its entries, the entries of a directory
 /// sorted by the bytes of their names.
 #[derive(Debug)]
 pub struct Walk<'a> {
     tree: &'a Tree,
     root: Option<InodeId>,
-    open: Vec<(TreePath, btree_map::Iter<'a, Box<[u8]>, InodeId>)>,
+    open: Vec<(TreePath, Names<'a>)>,
 }
 
 impl<'a> Walk<'a> {

@@ -1,0 +1,14 @@
+//! File system trees written as bytes: cpio newc, as an initramfs has it.
+//!
+//! An initramfs is any number of cpio archives, each plain or compressed, one after the other.
+//! [`write_initramfs`] writes one from a tree; [`read_initramfs`] lists what anyone wrote.
+
+pub mod cpio;
+
+mod compression;
+mod initramfs;
+mod lz4_legacy;
+mod tally;
+
+pub use compression::{Compression, Encoder, UnknownCompression};
+pub use initramfs::{ReadError, Segment, Summary, join_padding, read_initramfs, write_initramfs};
