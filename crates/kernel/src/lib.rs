@@ -12,7 +12,8 @@ mod artefact;
 mod build;
 mod config;
 mod feature;
-mod make;
+mod kbuild;
+mod menuconfig;
 pub mod source;
 #[cfg(test)]
 mod testing;
@@ -25,5 +26,6 @@ pub use artefact::{
 pub use build::{BuildDirs, BuildError, BuildEvent, BuildOutcome, Progress, build};
 pub use config::{ConfigError, ConfigFile, ConfigOutcome, ConfigPlan, ConfigSpec, UnknownSymbol, Unmet};
 pub use feature::{Catalogue, Feature, FeatureError, FeatureFileError, FeatureSymbol};
+pub use menuconfig::MenuconfigError;
 pub use tools::{BUILD_TOOLS, BuildTool, Compiler, ToolKind, Toolchain, ToolsError, missing_tools};
 pub use version::{KernelVersion, VersionError};

@@ -27,10 +27,11 @@ const FEATURES: [(&str, &str); 2] = [
 /// The head of every `make`: reads the arguments, and makes the output directory.
 const HEAD: &str = r#"#!/bin/sh
 set -e
+PATH=/usr/bin:/bin
 for word; do
   case $word in
     O=*) out=${word#O=} ;;
-    allnoconfig|olddefconfig|bzImage) goal=$word ;;
+    allnoconfig|olddefconfig|menuconfig|bzImage) goal=$word ;;
   esac
 done
 cd "$out"
@@ -73,10 +74,12 @@ impl Sandbox {
             fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
             Program::at(path)
         };
+        tool("gcc", "#!/bin/sh\n");
+        let search = format!("{}:/usr/bin:/bin", root.path().display()).into();
         let toolchain = Toolchain {
             make: tool("make", &format!("{HEAD}{script}")),
-            strip: tool("strip", "#!/bin/sh\ncp \"$4\" \"$3\"\n"),
-            search: "/usr/bin:/bin".into(),
+            strip: tool("strip", "#!/bin/sh\nPATH=/usr/bin:/bin\ncp \"$4\" \"$3\"\n"),
+            search,
             compiler: Compiler { cc: "cc 1".into(), ld: "ld 1".into() },
         };
         fs::write(root.path().join("elf"), elf(62)).unwrap();

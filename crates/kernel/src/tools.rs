@@ -4,6 +4,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 
+use mote_kconfig::Config;
 use mote_process::{Cancel, Command, ProcessError, Program};
 use serde::{Deserialize, Serialize};
 
@@ -71,7 +72,21 @@ pub const BUILD_TOOLS: &[BuildTool] = &[
     },
 ];
 
-/// The tools that are not there, in the order of [`BUILD_TOOLS`].
+/// What compresses bzImage, by the symbol that chooses it (init/Kconfig).
+const COMPRESSORS: [(&str, BuildTool); 5] = [
+    ("KERNEL_BZIP2", program("bzip2", "bzip2", "compresses bzImage")),
+    ("KERNEL_LZMA", program("lzma", "xz-utils", "compresses bzImage")),
+    ("KERNEL_LZO", program("lzop", "lzop", "compresses bzImage")),
+    ("KERNEL_LZ4", program("lz4", "lz4", "compresses bzImage")),
+    ("KERNEL_ZSTD", program("zstd", "zstd", "compresses bzImage")),
+];
+
+/// The tools that a configuration needs beyond [`BUILD_TOOLS`].
+pub(crate) fn tools_for(config: &Config) -> Vec<BuildTool> {
+    COMPRESSORS.iter().filter(|(symbol, _)| config.is_set(symbol)).map(|&(_, tool)| tool).collect()
+}
+
+/// The tools of [`BUILD_TOOLS`] that are not there, in that order; `search` has the form of `PATH`.
 ///
 /// Without a compiler no header can be looked for: then the headers count as missing too.
 ///
@@ -79,9 +94,18 @@ pub const BUILD_TOOLS: &[BuildTool] = &[
 ///
 /// When the compiler cannot be run, or the user interrupts.
 pub fn missing_tools(search: &OsStr, cancel: &Cancel) -> Result<Vec<BuildTool>, ProcessError> {
+    missing_of(BUILD_TOOLS, search, cancel)
+}
+
+/// Those of `tools` that are not there.
+fn missing_of(
+    tools: &[BuildTool],
+    search: &OsStr,
+    cancel: &Cancel,
+) -> Result<Vec<BuildTool>, ProcessError> {
     let compiler = Program::find("gcc", search).ok();
     let mut missing = Vec::new();
-    for tool in BUILD_TOOLS {
+    for tool in tools {
         let present = match (tool.kind, &compiler) {
             (ToolKind::Program, _) => Program::find(tool.name, search).is_ok(),
             (ToolKind::Header, Some(compiler)) => has_header(compiler, search, tool.name, cancel)?,
@@ -92,6 +116,16 @@ pub fn missing_tools(search: &OsStr, cancel: &Cancel) -> Result<Vec<BuildTool>, 
         }
     }
     Ok(missing)
+}
+
+/// An error that names all of `tools` that are not there.
+pub(crate) fn require(
+    tools: &[BuildTool],
+    search: &OsStr,
+    cancel: &Cancel,
+) -> Result<(), ToolsError> {
+    let missing = missing_of(tools, search, cancel)?;
+    if missing.is_empty() { Ok(()) } else { Err(ToolsError::Missing { missing }) }
 }
 
 fn has_header(
@@ -170,10 +204,7 @@ impl Toolchain {
     ///
     /// Tools that are missing, all of them; a compiler that cannot say its version.
     pub fn find(search: &OsStr, cancel: &Cancel) -> Result<Self, ToolsError> {
-        let missing = missing_tools(search, cancel)?;
-        if !missing.is_empty() {
-            return Err(ToolsError::Missing { missing });
-        }
+        require(BUILD_TOOLS, search, cancel)?;
         let version = |name| Program::find(name, search)?.version_line(cancel);
         let compiler = Compiler { cc: version("gcc")?, ld: version("ld")? };
         Ok(Self {
@@ -182,5 +213,53 @@ impl Toolchain {
             search: search.to_owned(),
             compiler,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    #[test]
+    fn this_machine_is_identified() {
+        let search = std::env::var_os("PATH").unwrap();
+        let toolchain = Toolchain::find(&search, &Cancel::default())
+            .unwrap_or_else(|error| panic!("{error}\nhint: {:?}", error.hint()));
+        assert!(toolchain.compiler.cc.starts_with("gcc"), "{:?}", toolchain.compiler);
+        assert!(toolchain.compiler.ld.starts_with("GNU ld"), "{:?}", toolchain.compiler);
+    }
+
+    #[test]
+    fn all_that_is_missing_is_told_at_once() {
+        let empty = tempfile::tempdir().unwrap();
+        let error = Toolchain::find(empty.path().as_os_str(), &Cancel::default()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "to build a kernel, this machine lacks make, gcc, ld, strip, flex, bison, bc, perl, awk, \
+             gzip, xz, gelf.h, stdio.h"
+        );
+        assert_eq!(
+            error.hint().unwrap(),
+            "on Debian: apt install make gcc binutils flex bison bc perl mawk gzip xz-utils \
+             libelf-dev libc6-dev"
+        );
+    }
+
+    #[test]
+    fn a_header_is_looked_for_by_the_compiler() {
+        let bin = tempfile::tempdir().unwrap();
+        let gcc = bin.path().join("gcc");
+        fs::write(&gcc, "#!/bin/sh\ncase \"$*\" in *gelf.h*) exit 1 ;; esac\n").unwrap();
+        fs::set_permissions(&gcc, fs::Permissions::from_mode(0o755)).unwrap();
+        for tool in BUILD_TOOLS.iter().filter(|tool| tool.kind == ToolKind::Program) {
+            if tool.name != "gcc" {
+                symlink("/bin/true", bin.path().join(tool.name)).unwrap();
+            }
+        }
+        let missing = missing_tools(bin.path().as_os_str(), &Cancel::default()).unwrap();
+        assert_eq!(list(&missing), "gelf.h");
     }
 }

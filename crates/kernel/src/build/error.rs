@@ -1,11 +1,10 @@
 //! Why there is no kernel.
 
-use std::io;
 use std::path::PathBuf;
 
 use mote_process::ProcessError;
 
-use crate::{ArtefactError, ConfigError};
+use crate::{ArtefactError, ConfigError, ToolsError};
 
 /// Why a kernel could not be built.
 #[derive(Debug, thiserror::Error)]
@@ -13,6 +12,9 @@ pub enum BuildError {
     /// There is no configuration to build.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The configuration needs a tool that is not there.
+    #[error(transparent)]
+    Tools(#[from] ToolsError),
     /// The kernel's own build failed.
     #[error("the build of Linux {version} failed{}\n  command: {command}\n  the whole log: {}", lines(errors), log.display())]
     Failed {
@@ -31,16 +33,6 @@ pub enum BuildError {
     /// What was built is no kernel, or could not be put into its folder.
     #[error(transparent)]
     Artefact(#[from] ArtefactError),
-    /// The file system refused.
-    #[error("cannot {action} {}", path.display())]
-    Io {
-        /// What was tried, as a verb.
-        action: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
 }
 
 /// What the output of a failed build may say, and what to do then.
@@ -55,13 +47,13 @@ impl BuildError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Config(error) => error.hint(),
+            Self::Tools(error) => error.hint(),
             Self::Failed { errors, .. } => HINTS
                 .iter()
                 .find(|(said, _)| errors.iter().any(|line| line.contains(said)))
                 .map(|&(_, hint)| hint.to_owned()),
             Self::Process(error) => error.hint(),
             Self::Artefact(error) => error.hint(),
-            Self::Io { .. } => None,
         }
     }
 }

@@ -142,3 +142,18 @@ fn symbol_in(text: &str) -> Option<&str> {
     let end = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(name.len());
     Some(&name[..end])
 }
+#[cfg(test)]
+mod cal {
+    use super::*;
+    #[test]
+    #[ignore]
+    fn cal() {
+        for (v, c) in [("6.12", "/tmp/lab/kernel/exp/cfg612"), ("6.1", "/tmp/lab/kernel/exp/cfg61")]
+        {
+            let config = Config::parse("c", &fs::read_to_string(c).unwrap()).unwrap();
+            let t = std::time::Instant::now();
+            let n = files_to_compile(Path::new(&format!("/tmp/lab/src/linux-source-{v}")), &config);
+            eprintln!("{v} {n} {:?}", t.elapsed());
+        }
+    }
+}

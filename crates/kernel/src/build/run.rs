@@ -1,7 +1,8 @@
 //! One build, from a plan to a kernel's folder.
 
+use std::ffi::OsString;
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use mote_process::{Cancel, Command, ProcessError};
 
@@ -9,7 +10,8 @@ use super::meter::Meter;
 use super::{BuildError, Progress, date, estimate};
 use crate::artefact::{self, Kernel, KernelSpec};
 use crate::config::Unmet;
-use crate::make;
+use crate::kbuild::Kbuild;
+use crate::tools;
 
 /// Where a build works and what it leaves.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,12 +59,14 @@ pub fn build(
     cancel: &Cancel,
     on_event: &mut dyn FnMut(BuildEvent),
 ) -> Result<BuildOutcome, BuildError> {
-    let config = spec.plan.resolve(spec.source, spec.toolchain, &dirs.work, cancel)?;
+    let kbuild = Kbuild::enter(spec.toolchain, &spec.source.dir, &dirs.work)?;
+    let config = spec.plan.resolve_in(&kbuild, &spec.source.version, cancel)?;
+    tools::require(&tools::tools_for(&config.config), &spec.toolchain.search, cancel)?;
     let warnings = config.warnings;
     on_event(BuildEvent::Configured { warnings: warnings.clone() });
 
-    let mut meter = Meter::new(estimate::files_to_compile(&spec.source.dir, &config.config));
-    let mut make = compilation(spec, &dirs.work, jobs);
+    let mut meter = Meter::new(estimate::files_to_compile(&kbuild.source, &config.config));
+    let mut make = compilation(&kbuild, spec.epoch_s, jobs);
     let made = make.stream(cancel, &dirs.log, &mut |line| {
         if let Some(progress) = meter.read(line) {
             on_event(BuildEvent::Compiled(progress));
@@ -70,24 +74,26 @@ pub fn build(
     });
     made.map_err(|error| explain(error, spec, meter))?;
 
-    let kernel = artefact::write(spec, &dirs.work, &dirs.kernel, cancel)?;
+    let kernel = artefact::write(spec, &kbuild.out, &dirs.kernel, cancel)?;
     Ok(BuildOutcome { kernel, warnings })
 }
 
 /// `make vmlinux bzImage`, with everything fixed that would otherwise tell of this machine
 /// (Documentation/kbuild/reproducible-builds.rst).
-fn compilation(spec: &KernelSpec<'_>, work: &Path, jobs: NonZeroUsize) -> Command {
-    let mut make = make::command(spec.toolchain, &spec.source.dir, work);
-    let maps = [&*spec.source.dir, work]
-        .map(|path| format!("-ffile-prefix-map={}/=", path.display()))
-        .join(" ");
+fn compilation(kbuild: &Kbuild<'_>, epoch_s: u64, jobs: NonZeroUsize) -> Command {
+    let assign = |name: &str| {
+        let mut word = OsString::from(name);
+        word.push(kbuild.prefix_maps());
+        word
+    };
+    let mut make = kbuild.make();
     make.arg(format!("-j{jobs}"))
         .args(["KBUILD_BUILD_USER=mote", "KBUILD_BUILD_HOST=mote", "KBUILD_BUILD_VERSION=1"])
-        .arg(format!("KBUILD_BUILD_TIMESTAMP={}", date::render(spec.epoch_s)))
+        .arg(format!("KBUILD_BUILD_TIMESTAMP={}", date::render(epoch_s)))
         // Set, though empty, it keeps setlocalversion from adding a "+" of its own.
         .arg("LOCALVERSION=")
-        .arg(format!("KCFLAGS={maps}"))
-        .arg(format!("KAFLAGS={maps}"))
+        .arg(assign("KCFLAGS="))
+        .arg(assign("KAFLAGS="))
         .args(["vmlinux", "bzImage"]);
     make
 }
@@ -161,20 +167,22 @@ mod tests {
     #[test]
     fn make_is_told_all_that_must_not_vary() {
         let sandbox = Sandbox::new();
-        let plan = plan(&["net"], "");
-        let command = compilation(&sandbox.spec(&plan), Path::new("/work"), jobs()).render();
-        let source = sandbox.source.dir.display();
+        let work = sandbox.dirs().work;
+        let kbuild = Kbuild::enter(&sandbox.toolchain, &sandbox.source.dir, &work).unwrap();
+        let command = compilation(&kbuild, 0, jobs()).render();
+        let [source, work] = [kbuild.source.display(), kbuild.out.display()];
+        let maps = kbuild.prefix_maps().into_string().unwrap();
         for word in [
             "env -i".to_owned(),
             "LC_ALL=C".to_owned(),
-            format!("-C {source} O=/work ARCH=x86_64"),
+            format!("-C {source} O={work} ARCH=x86_64"),
             "-j3".to_owned(),
             "KBUILD_BUILD_USER=mote".to_owned(),
             "KBUILD_BUILD_HOST=mote".to_owned(),
             "KBUILD_BUILD_VERSION=1".to_owned(),
             "'KBUILD_BUILD_TIMESTAMP=1970-01-01 00:00:00 UTC'".to_owned(),
-            format!("'KCFLAGS=-ffile-prefix-map={source}/= -ffile-prefix-map=/work/='"),
-            format!("'KAFLAGS=-ffile-prefix-map={source}/= -ffile-prefix-map=/work/='"),
+            format!("'KCFLAGS={maps}'"),
+            format!("'KAFLAGS={maps}'"),
         ] {
             assert!(command.contains(&word), "{word} in {command}");
         }
@@ -200,6 +208,19 @@ esac
         assert!(lines[3].starts_with("  command: env -i"), "{text}");
         assert_eq!(lines[4], "  the whole log: BOX/log");
         assert_eq!(hint, None);
+    }
+
+    #[test]
+    fn a_compressor_that_is_missing_is_told_before_the_build() {
+        let mut sandbox = Sandbox::new();
+        sandbox.toolchain.search = "/nowhere".into();
+        let plan = plan(&["net"], "KERNEL_LZO=y\n");
+        let spec = sandbox.spec(&plan);
+        let built = build(&spec, &sandbox.dirs(), jobs(), &Cancel::default(), &mut |_| {});
+        let error = built.unwrap_err();
+        assert_eq!(error.to_string(), "to build a kernel, this machine lacks lzop");
+        assert_eq!(error.hint().unwrap(), "on Debian: apt install lzop");
+        assert!(!sandbox.dirs().log.exists());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use mote_kconfig::{Conflict, Dropped, Request, SyntaxError};
 use mote_process::ProcessError;
@@ -78,6 +78,11 @@ impl ConfigError {
             }
             Self::Unknown { .. } | Self::Io { .. } => None,
         }
+    }
+
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { action, path, source }
     }
 }
 
