@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use mote_kconfig::Config;
+use mote_kconfig::tree::{SymbolTree, TreeError};
 use mote_process::Command;
 
 use crate::{ConfigError, Toolchain};
@@ -87,6 +88,12 @@ impl<'a> Kbuild<'a> {
         }
         flags
     }
+}
+
+/// What the Kconfig files of a source declare for x86-64; the variables are those that the top
+/// Makefile exports to them.
+pub(crate) fn load_tree(source: &Path) -> Result<SymbolTree, TreeError> {
+    SymbolTree::load(source, [("ARCH", "x86_64"), ("SRCARCH", "x86")])
 }
 
 /// `NAME=path`.

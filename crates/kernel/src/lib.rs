@@ -11,6 +11,7 @@
 mod artefact;
 mod build;
 mod config;
+mod explain;
 mod feature;
 mod kbuild;
 mod menuconfig;
@@ -24,7 +25,8 @@ pub use artefact::{
     ArtefactError, FileRecord, InputRecord, Integrity, Kernel, KernelRecord, KernelSpec, SCHEMA, SourceRecord,
 };
 pub use build::{BuildDirs, BuildError, BuildEvent, BuildOutcome, Progress, build};
-pub use config::{ConfigError, ConfigFile, ConfigOutcome, ConfigPlan, ConfigSpec, UnknownSymbol, Unmet};
+pub use config::{ConfigError, ConfigFile, ConfigOutcome, ConfigPlan, ConfigSpec, UnknownSymbol, Unfulfilled};
+pub use explain::ExplainError;
 pub use feature::{Catalogue, Feature, FeatureError, FeatureFileError, FeatureSymbol};
 pub use menuconfig::MenuconfigError;
 pub use tools::{BUILD_TOOLS, BuildTool, Compiler, ToolKind, Toolchain, ToolsError, missing_tools};

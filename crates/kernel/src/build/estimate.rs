@@ -143,17 +143,41 @@ fn symbol_in(text: &str) -> Option<&str> {
     Some(&name[..end])
 }
 #[cfg(test)]
-mod cal {
+mod tests {
     use super::*;
+
+    /// Makefiles of a source, by directory.
+    const MAKEFILES: [(&str, &str); 4] = [
+        (
+            "init",
+            "# obj-y += no.o\nobj-y := main.o \\\n  version.o\nobj-$(CONFIG_BOOT) += boot.o\n\
+             obj-$(CONFIG_OFF) += off.o\nobj-m += module.o\nmounts-y := a.o b.o\n\
+             mounts-$(CONFIG_BOOT) += c.o\nobj-y += mounts.o main.o\n",
+        ),
+        (
+            "drivers",
+            "obj-y += net/ gone/ net/\nifdef CONFIG_BOOT\nobj-y += 1.o\nelse\nobj-y += 2.o 3.o\nendif\n\
+             ifneq ($(CONFIG_OFF),)\nobj-y += 4.o 5.o\nendif\nifeq ($(CONFIG_BOOT),y)\nobj-y += 6.o\nendif\n\
+             ifeq ($(call other),)\nobj-y += 7.o\nendif\n",
+        ),
+        ("drivers/net", "lib-y += x.o\nccflags-y += -DX\n"),
+        ("block", "obj-y += bio.o\n"),
+    ];
+
     #[test]
-    #[ignore]
-    fn cal() {
-        for (v, c) in [("6.12", "/tmp/lab/kernel/exp/cfg612"), ("6.1", "/tmp/lab/kernel/exp/cfg61")]
-        {
-            let config = Config::parse("c", &fs::read_to_string(c).unwrap()).unwrap();
-            let t = std::time::Instant::now();
-            let n = files_to_compile(Path::new(&format!("/tmp/lab/src/linux-source-{v}")), &config);
-            eprintln!("{v} {n} {:?}", t.elapsed());
+    fn lists_are_counted() {
+        let source = tempfile::tempdir().unwrap();
+        for (directory, makefile) in MAKEFILES {
+            let directory = source.path().join(directory);
+            fs::create_dir_all(&directory).unwrap();
+            fs::write(directory.join("Makefile"), makefile).unwrap();
         }
+        let count = |config: &str| {
+            files_to_compile(source.path(), &Config::parse("c", config).unwrap()) as usize - BESIDE
+        };
+        // main, version, boot, mounts of three; 1, 6, 7; x.
+        assert_eq!(count("CONFIG_BOOT=y\n"), 6 + 3 + 1);
+        // main, version, mounts of two; 2, 3, 7; x; bio.
+        assert_eq!(count("CONFIG_BLOCK=y\n"), 4 + 3 + 1 + 1);
     }
 }

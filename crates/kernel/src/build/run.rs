@@ -9,7 +9,7 @@ use mote_process::{Cancel, Command, ProcessError};
 use super::meter::Meter;
 use super::{BuildError, Progress, date, estimate};
 use crate::artefact::{self, Kernel, KernelSpec};
-use crate::config::Unmet;
+use crate::config::Unfulfilled;
 use crate::kbuild::Kbuild;
 use crate::tools;
 
@@ -30,7 +30,7 @@ pub enum BuildEvent {
     /// The configuration is resolved; these optional symbols were dropped.
     Configured {
         /// With the reasons.
-        warnings: Vec<Unmet>,
+        warnings: Vec<Unfulfilled>,
     },
     /// A file was compiled.
     Compiled(Progress),
@@ -42,7 +42,7 @@ pub struct BuildOutcome {
     /// The kernel, in its folder.
     pub kernel: Kernel,
     /// Optional symbols that Kconfig did not give.
-    pub warnings: Vec<Unmet>,
+    pub warnings: Vec<Unfulfilled>,
 }
 
 /// Configures, compiles and packs a kernel. The same [`KernelSpec`] gives the same bytes, wherever

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use mote_kconfig::tree::{Reason, render_dropped};
 use mote_kconfig::{Conflict, Dropped, Request, SyntaxError};
 use mote_process::ProcessError;
 
@@ -22,7 +23,7 @@ pub enum ConfigError {
     #[error(transparent)]
     Conflict(#[from] Conflict),
     /// Symbols that this kernel does not have.
-    #[error("Linux {version} does not have {}{}", count(unknown.len(), "symbol"), lines(unknown))]
+    #[error("symbols unknown to Linux {version}{}", lines(unknown))]
     Unknown {
         /// The kernel's version.
         version: String,
@@ -30,12 +31,12 @@ pub enum ConfigError {
         unknown: Vec<UnknownSymbol>,
     },
     /// Symbols that Kconfig did not give.
-    #[error("Kconfig dropped {} of what was asked of Linux {version}{}", count(dropped.len(), "symbol"), lines(dropped))]
+    #[error("Kconfig dropped {} asked of Linux {version}{}", symbols_that_were(dropped.len()), lines(dropped))]
     Dropped {
         /// The kernel's version.
         version: String,
         /// The symbols.
-        dropped: Vec<Unmet>,
+        dropped: Vec<Unfulfilled>,
     },
     /// A path that the kernel's makefiles cannot work with.
     #[error("the kernel's makefiles cannot work in {}", path.display())]
@@ -97,7 +98,7 @@ pub struct UnknownSymbol {
 
 impl fmt::Display for UnknownSymbol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, asked by {}", self.request.symbol, self.request.origin)?;
+        write!(f, "{}, asked for by {}", self.request.symbol, self.request.origin)?;
         match &self.nearest {
             Some(nearest) => write!(f, ": did you mean {nearest}?"),
             None => Ok(()),
@@ -105,33 +106,28 @@ impl fmt::Display for UnknownSymbol {
     }
 }
 
-/// A symbol that Kconfig did not give, with the reason.
+/// A request that Kconfig did not fulfil, with the reasons.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unmet {
+pub struct Unfulfilled {
     /// What was asked, by whom, and what it is instead.
     pub dropped: Dropped,
-    /// Why, as far as the Kconfig files tell.
-    pub reason: Option<String>,
+    /// Why, as the Kconfig files tell.
+    pub reasons: Vec<Reason>,
 }
 
-impl fmt::Display for Unmet {
+impl fmt::Display for Unfulfilled {
+    /// Several lines: those after the first are further in by four spaces or more.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Dropped { request, got } = &self.dropped;
-        write!(f, "{}={}, asked by {}", request.symbol, request.value, request.origin)?;
-        match got {
-            Some(got) => write!(f, ", is {got}")?,
-            None => f.write_str(", is not there")?,
-        }
-        match &self.reason {
-            Some(reason) => write!(f, ": {reason}"),
-            None => Ok(()),
-        }
+        f.write_str(&render_dropped(&self.dropped, &self.reasons).join("\n  "))
     }
 }
 
-/// `1 symbol`, `2 symbols`.
-fn count(number: usize, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+/// `1 symbol that was`, `2 symbols that were`.
+fn symbols_that_were(count: usize) -> String {
+    match count {
+        1 => "1 symbol that was".to_owned(),
+        _ => format!("{count} symbols that were"),
+    }
 }
 
 /// Each on a line of its own, below the first.

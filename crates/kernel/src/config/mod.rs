@@ -5,7 +5,7 @@ mod plan;
 mod resolve;
 mod spec;
 
-pub use error::{ConfigError, UnknownSymbol, Unmet};
+pub use error::{ConfigError, Unfulfilled, UnknownSymbol};
 pub use plan::ConfigPlan;
 pub use resolve::ConfigOutcome;
 pub use spec::{ConfigFile, ConfigSpec};

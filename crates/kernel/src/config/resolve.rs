@@ -1,20 +1,16 @@
 //! The kernel's own `conf` makes a `.config` of a plan; asked is compared with got.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use mote_kconfig::tree::SymbolTree;
 use mote_kconfig::{Asked, Config, Dropped, Necessity, Verdict};
-use mote_process::{Cancel, Output};
+use mote_process::Cancel;
 
-use super::{ConfigError, ConfigPlan, UnknownSymbol, Unmet};
-use crate::kbuild::Kbuild;
+use super::{ConfigError, ConfigPlan, Unfulfilled, UnknownSymbol};
+use crate::kbuild::{Kbuild, load_tree};
 use crate::source::Source;
 use crate::{KernelVersion, Toolchain};
-
-/// What `conf` says of a name that no Kconfig file defines, if `KCONFIG_WARN_UNKNOWN_SYMBOLS` is
-/// set (scripts/kconfig/confdata.c, since 6.6 and in late stable releases of earlier series).
-const UNKNOWN: &str = "warning: unknown symbol: ";
 
 /// A resolved configuration. What was required is in it, or there would be none.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +20,7 @@ pub struct ConfigOutcome {
     /// The same, read.
     pub config: Config,
     /// Optional symbols that Kconfig did not give.
-    pub warnings: Vec<Unmet>,
+    pub warnings: Vec<Unfulfilled>,
 }
 
 impl ConfigPlan {
@@ -53,32 +49,37 @@ impl ConfigPlan {
         version: &KernelVersion,
         cancel: &Cancel,
     ) -> Result<ConfigOutcome, ConfigError> {
-        let output = self.run_conf(kbuild, cancel)?;
-        let unknown = unknown_symbols(&output, &self.asked);
+        self.run_conf(kbuild, cancel)?;
+        let text = kbuild.config_text()?;
+        let config = kbuild.config()?;
+        let dropped = Verdict::compare(&self.asked, &config).dropped;
+        // Only what a kernel does not have, or has no use for, is absent from its `.config`.
+        let absent =
+            |asked: &Asked| asked.iter().any(|(symbol, _)| config.get(symbol.as_str()).is_none());
+        if dropped.is_empty() && !absent(&self.asked) {
+            return Ok(ConfigOutcome { text, config, warnings: Vec::new() });
+        }
+        // A kernel whose Kconfig files cannot be read here can still be built: its `conf` can.
+        let tree = load_tree(&kbuild.source).ok();
+        let tree = tree.as_ref();
+        let unknown =
+            tree.map_or_else(Vec::new, |tree| unknown_symbols(tree, &self.asked, &config));
         if !unknown.is_empty() {
             return Err(ConfigError::Unknown { version: version.to_string(), unknown });
         }
-        let text = kbuild.config_text()?;
-        let config = kbuild.config()?;
-        let (dropped, warnings): (Vec<_>, Vec<_>) = Verdict::compare(&self.asked, &config)
-            .dropped
+        let (dropped, warnings): (Vec<_>, Vec<_>) = dropped
             .into_iter()
-            .map(unmet)
-            .partition(|unmet| unmet.dropped.request.necessity == Necessity::Required);
+            .map(|dropped| explain(tree, dropped, &config, &self.asked))
+            .partition(|unfulfilled| unfulfilled.dropped.request.necessity == Necessity::Required);
         if !dropped.is_empty() {
             return Err(ConfigError::Dropped { version: version.to_string(), dropped });
         }
         Ok(ConfigOutcome { text, config, warnings })
     }
 
-    /// Leaves a `.config`; gives what `conf` said.
-    pub(crate) fn run_conf(
-        &self,
-        kbuild: &Kbuild<'_>,
-        cancel: &Cancel,
-    ) -> Result<Output, ConfigError> {
+    /// Leaves a `.config`.
+    pub(crate) fn run_conf(&self, kbuild: &Kbuild<'_>, cancel: &Cancel) -> Result<(), ConfigError> {
         let mut make = kbuild.make();
-        make.env("KCONFIG_WARN_UNKNOWN_SYMBOLS", "1");
         match &self.base {
             None => {
                 let fragment = kbuild.out.join("asked.config");
@@ -90,28 +91,32 @@ impl ConfigPlan {
                 make.arg("olddefconfig");
             }
         }
-        Ok(make.output(cancel)?)
+        make.output(cancel)?;
+        Ok(())
     }
 }
 
-/// The names that `conf` did not know, of those asked for: a base may have been made for another
-/// version of the kernel.
-fn unknown_symbols(output: &Output, asked: &Asked) -> Vec<UnknownSymbol> {
-    let said = String::from_utf8_lossy(&output.stderr);
-    let names: BTreeSet<&str> = said
-        .lines()
-        .filter_map(|line| line.split_once(UNKNOWN))
-        .map(|(_, name)| name.trim())
-        .collect();
-    let unknown = |name: &str| {
-        let request = asked.get(name)?.request.clone();
-        Some(UnknownSymbol { request, nearest: None })
-    };
-    names.into_iter().filter_map(unknown).collect()
+/// The symbols required, or required to be `n`, that no Kconfig file declares.
+fn unknown_symbols(tree: &SymbolTree, asked: &Asked, got: &Config) -> Vec<UnknownSymbol> {
+    tree.unknown(asked)
+        .filter(|request| request.necessity == Necessity::Required)
+        .filter(|request| got.get(request.symbol.as_str()).is_none())
+        .map(|request| UnknownSymbol {
+            request: request.clone(),
+            nearest: tree.nearest(request.symbol.as_str()).map(str::to_owned),
+        })
+        .collect()
 }
 
-fn unmet(dropped: Dropped) -> Unmet {
-    Unmet { dropped, reason: None }
+fn explain(
+    tree: Option<&SymbolTree>,
+    dropped: Dropped,
+    got: &Config,
+    asked: &Asked,
+) -> Unfulfilled {
+    let request = &dropped.request;
+    let reasons = tree.map(|tree| tree.reasons(&request.symbol, &request.value, got, asked));
+    Unfulfilled { reasons: reasons.unwrap_or_default(), dropped }
 }
 
 fn write(path: &Path, text: &str) -> Result<(), ConfigError> {
@@ -124,41 +129,55 @@ mod tests {
     use crate::testing::{Sandbox, catalogue, plan};
     use crate::{ConfigFile, ConfigSpec};
 
-    /// A `conf` that knows neither SWAPP nor how to give NET, and defaults HZ.
+    /// A `conf` that drops NET, knows no SWAPP, and has HZ at 250.
     const STUBBORN: &str = r#"
 case $goal in allnoconfig) from=$KCONFIG_ALLCONFIG ;; olddefconfig) from=.config ;; esac
-grep -q SWAPP $from && echo "$from:1:warning: unknown symbol: SWAPP" >&2
-{ grep -v 'NET=\|SWAPP' $from || true; echo CONFIG_HZ=250; } > got
+{ grep -v 'NET=\|SWAPP\|HZ' $from || true; echo CONFIG_HZ=250; } > got
 mv got .config
 "#;
 
+    const KCONFIG: &str = "config 64BIT\n\tbool\nconfig PVH\n\tbool \"pvh\"\n\
+        config SWAP\n\tbool \"swap\"\nconfig SOCKETS\n\tbool \"sockets\"\n\
+        config NET\n\tbool \"net\"\n\tdepends on SOCKETS\n\
+        config HZ\n\tint \"hz\"\n\trange 200 300\n";
+
     fn resolve(make: &str, plan: &ConfigPlan) -> Result<ConfigOutcome, ConfigError> {
         let sandbox = Sandbox::with_make(make);
-        plan.resolve(&sandbox.source, &sandbox.toolchain, &sandbox.path("work"), &Cancel::default())
+        fs::write(sandbox.source.dir.join("Kconfig"), KCONFIG).unwrap();
+        let work = sandbox.path("work");
+        plan.resolve(&sandbox.source, &sandbox.toolchain, &work, &Cancel::default())
     }
 
     #[test]
     fn what_is_asked_can_be_got() {
         let outcome = resolve(STUBBORN, &plan(&["base"], "SWAP=y\nHZ=250\n")).unwrap();
-        assert_eq!(
-            outcome.text,
-            "CONFIG_64BIT=y\nCONFIG_HZ=250\nCONFIG_PVH=y\nCONFIG_SWAP=y\nCONFIG_HZ=250\n"
-        );
+        assert_eq!(outcome.text, "CONFIG_64BIT=y\nCONFIG_PVH=y\nCONFIG_SWAP=y\nCONFIG_HZ=250\n");
         assert!(outcome.config.is_set("SWAP"));
         assert!(outcome.warnings.is_empty());
     }
 
     #[test]
-    fn an_unknown_symbol_is_an_error_unless_it_is_the_bases() {
-        let error = resolve(STUBBORN, &plan(&["base"], "\nSWAPP=y\n")).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "Linux 6.12.95 does not have 1 symbol\n  SWAPP, asked by mine.cfg:2"
+    fn an_unknown_symbol_is_an_error_unless_it_is_optional_or_the_bases() {
+        for value in ["y", "n"] {
+            let plan = plan(&["base"], &format!("\nSWAPP={value}\n"));
+            assert_eq!(
+                resolve(STUBBORN, &plan).unwrap_err().to_string(),
+                "symbols unknown to Linux 6.12.95\n  \
+                 SWAPP, asked for by mine.cfg:2: did you mean SWAP?"
+            );
+        }
+        let outcome = resolve(STUBBORN, &plan(&["base"], "SWAPP=y # optional\n")).unwrap();
+        let warning = outcome.warnings[0].to_string();
+        assert!(
+            warning.starts_with(
+                "SWAPP: mine.cfg:1 asks for y, Kconfig gives n
+    "
+            ),
+            "{warning}"
         );
-        let base = ConfigFile {
-            file: "old".into(),
-            text: "CONFIG_SWAPP=y\nCONFIG_64BIT=n\nCONFIG_SMP=y\n".into(),
-        };
+        assert!(warning.contains("SWAP"), "{warning}");
+        let text = "CONFIG_SWAPP=y\nCONFIG_64BIT=n\nCONFIG_SMP=y\n";
+        let base = ConfigFile { file: "old".into(), text: text.into() };
         let spec =
             ConfigSpec { features: vec!["base".into()], fragments: vec![], base: Some(base) };
         let plan = spec.plan(&catalogue(), &"6.12.95".parse().unwrap()).unwrap();
@@ -171,15 +190,30 @@ mv got .config
         let error = resolve(STUBBORN, &plan(&["net"], "HZ=100")).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "Kconfig dropped 2 symbols of what was asked of Linux 6.12.95\n  \
-             HZ=100, asked by mine.cfg:1, is 250\n  \
-             NET=y, asked by feature net (features/net.toml:3), is not there"
+            "Kconfig dropped 2 symbols that were asked of Linux 6.12.95\n  \
+             HZ: mine.cfg:1 asks for 100, Kconfig gives 250\n    \
+             it must be from 200 to 300 (Kconfig:14)\n  \
+             NET: feature net (features/net.toml:3) asks for y, Kconfig gives n\n    \
+             needs SOCKETS, which nobody asked for (Kconfig:11)"
         );
         assert!(error.hint().unwrap().contains("# optional"));
 
         let outcome = resolve(STUBBORN, &plan(&["net"], "NET=y # optional")).unwrap();
         assert_eq!(outcome.warnings.len(), 1);
         assert_eq!(outcome.warnings[0].dropped.request.symbol, "NET");
+    }
+
+    #[test]
+    fn without_readable_kconfig_files_a_drop_is_still_told() {
+        let sandbox = Sandbox::with_make(STUBBORN);
+        let work = sandbox.path("work");
+        let plan = plan(&["net"], "");
+        let resolved = plan.resolve(&sandbox.source, &sandbox.toolchain, &work, &Cancel::default());
+        assert_eq!(
+            resolved.unwrap_err().to_string(),
+            "Kconfig dropped 1 symbol that was asked of Linux 6.12.95\n  \
+             NET: feature net (features/net.toml:3) asks for y, Kconfig gives n"
+        );
     }
 
     #[test]
