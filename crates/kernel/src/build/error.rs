@@ -36,10 +36,9 @@ pub enum BuildError {
 }
 
 /// What the output of a failed build may say, and what to do then.
-const HINTS: [(&str, &str); 3] = [
+const HINTS: [(&str, &str); 2] = [
     ("No space left on device", "free some space on that file system"),
     ("Killed signal terminated program", "there was too little memory: build with fewer jobs"),
-    ("is not clean", "clean the source with `make mrproper`, or use another copy"),
 ];
 
 impl BuildError {

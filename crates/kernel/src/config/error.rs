@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use mote_kconfig::tree::{Reason, render_dropped};
-use mote_kconfig::{Conflict, Dropped, Request, SyntaxError};
+use mote_kconfig::{Conflict, Dropped, Request, SyntaxError, Value};
 use mote_process::ProcessError;
 
 use crate::FeatureError;
@@ -38,6 +38,14 @@ pub enum ConfigError {
         /// The symbols.
         dropped: Vec<Unfulfilled>,
     },
+    /// A symbol that makes the build take in files of this machine.
+    #[error("{symbol} would build in files of this machine: {value}")]
+    HostFiles {
+        /// The symbol.
+        symbol: &'static str,
+        /// Its value.
+        value: Value,
+    },
     /// A path that the kernel's makefiles cannot work with.
     #[error("the kernel's makefiles cannot work in {}", path.display())]
     UnusablePath {
@@ -69,6 +77,10 @@ impl ConfigError {
             Self::Process(error) => error.hint(),
             Self::Dropped { .. } => Some(
                 "ask for what they depend on, or mark a line of a fragment as optional: CONFIG_X=y # optional"
+                    .to_owned(),
+            ),
+            Self::HostFiles { .. } => Some(
+                "a kernel is known by its source and configuration alone: leave it empty, and put the files into an image"
                     .to_owned(),
             ),
             Self::UnusablePath { .. } => {

@@ -4,13 +4,18 @@ use std::fs;
 use std::path::Path;
 
 use mote_kconfig::tree::SymbolTree;
-use mote_kconfig::{Asked, Config, Dropped, Necessity, Verdict};
+use mote_kconfig::{Asked, Config, Dropped, Necessity, Value, Verdict};
 use mote_process::Cancel;
 
 use super::{ConfigError, ConfigPlan, Unfulfilled, UnknownSymbol};
 use crate::kbuild::{Kbuild, load_tree};
 use crate::source::Source;
 use crate::{KernelVersion, Toolchain};
+
+/// Symbols that name files of this machine. A kernel's key knows nothing of those, so that a cache
+/// would go on giving out a kernel with what they once held.
+const HOST_FILES: [&str; 4] =
+    ["INITRAMFS_SOURCE", "EXTRA_FIRMWARE", "SYSTEM_TRUSTED_KEYS", "SYSTEM_REVOCATION_KEYS"];
 
 /// A resolved configuration. What was required is in it, or there would be none.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +57,7 @@ impl ConfigPlan {
         self.run_conf(kbuild, cancel)?;
         let text = kbuild.config_text()?;
         let config = kbuild.config()?;
+        refuse_host_files(&config)?;
         let dropped = Verdict::compare(&self.asked, &config).dropped;
         // Only what a kernel does not have, or has no use for, is absent from its `.config`.
         let absent =
@@ -94,6 +100,18 @@ impl ConfigPlan {
         make.output(cancel)?;
         Ok(())
     }
+}
+
+fn refuse_host_files(config: &Config) -> Result<(), ConfigError> {
+    for symbol in HOST_FILES {
+        match config.get(symbol) {
+            Some(value @ Value::Text(files)) if !files.is_empty() => {
+                return Err(ConfigError::HostFiles { symbol, value: value.clone() });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// The symbols required, or required to be `n`, that no Kconfig file declares.
@@ -201,6 +219,16 @@ mv got .config
         let outcome = resolve(STUBBORN, &plan(&["net"], "NET=y # optional")).unwrap();
         assert_eq!(outcome.warnings.len(), 1);
         assert_eq!(outcome.warnings[0].dropped.request.symbol, "NET");
+    }
+
+    #[test]
+    fn files_of_this_machine_are_refused() {
+        let fragment = "SWAP=y\nINITRAMFS_SOURCE=\"/my/root\"\nEXTRA_FIRMWARE=\"\"\n";
+        let error = resolve(STUBBORN, &plan(&["base"], fragment)).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "INITRAMFS_SOURCE would build in files of this machine: \"/my/root\""
+        );
     }
 
     #[test]
