@@ -38,11 +38,7 @@ pub struct RunConfig {
 
 /// How eth0 gets its address. Loopback is always brought up.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(
-    feature = "serde",
-    derive(Serialize),
-    serde(tag = "kind", rename_all = "lowercase")
-)]
+#[cfg_attr(feature = "serde", derive(Serialize), serde(tag = "kind", rename_all = "lowercase"))]
 pub enum Network {
     /// There is no eth0.
     None,
@@ -143,10 +139,7 @@ impl FromStr for Cidr {
 
     fn from_str(text: &str) -> Result<Self, CidrError> {
         let (address, prefix) = text.split_once('/').ok_or(CidrError)?;
-        Self::new(
-            address.parse().map_err(|_| CidrError)?,
-            prefix.parse().map_err(|_| CidrError)?,
-        )
+        Self::new(address.parse().map_err(|_| CidrError)?, prefix.parse().map_err(|_| CidrError)?)
     }
 }
 

@@ -103,7 +103,9 @@ impl Decoder {
                 return Ok(false);
             }
             self.payload.clear();
-            self.payload.reserve_exact(check_header::<F>(self.header)?);
+            let len = check_header::<F>(self.header)?;
+            // In powers of two, of which the limit is one: init never gives memory back.
+            self.payload.reserve_exact(len.next_power_of_two());
         }
         let wanted = payload_len(self.header) as usize;
         let missing = wanted - self.payload.len();
@@ -145,11 +147,7 @@ pub(crate) struct Payload<'a> {
 
 impl<'a> Payload<'a> {
     pub(crate) fn new(kind: u8, bytes: &'a [u8]) -> Self {
-        Self {
-            kind,
-            len: bytes.len(),
-            rest: bytes,
-        }
+        Self { kind, len: bytes.len(), rest: bytes }
     }
 
     pub(crate) fn take<const N: usize>(&mut self) -> Result<[u8; N], FrameError> {
@@ -170,10 +168,7 @@ impl<'a> Payload<'a> {
     }
 
     pub(crate) const fn invalid(&self) -> FrameError {
-        FrameError::Payload {
-            kind: self.kind,
-            len: self.len,
-        }
+        FrameError::Payload { kind: self.kind, len: self.len }
     }
 }
 
@@ -187,11 +182,8 @@ mod tests {
     use std::format;
 
     fn outcome() -> impl Strategy<Value = Outcome> {
-        let failure = prop_oneof![
-            Just(Failure::Mote),
-            Just(Failure::NotExecutable),
-            Just(Failure::NotFound)
-        ];
+        let failure =
+            prop_oneof![Just(Failure::Mote), Just(Failure::NotExecutable), Just(Failure::NotFound)];
         prop_oneof![
             any::<u8>().prop_map(Outcome::Exit),
             any::<u8>().prop_map(Outcome::Signal),
@@ -201,30 +193,21 @@ mod tests {
     }
 
     fn stop() -> impl Strategy<Value = Stop> {
-        prop_oneof![
-            Just(Stop::Ended),
-            Just(Stop::Poweroff),
-            Just(Stop::Reboot),
-            Just(Stop::Halt)
-        ]
+        prop_oneof![Just(Stop::Ended), Just(Stop::Poweroff), Just(Stop::Reboot), Just(Stop::Halt)]
     }
 
     fn guest_frame(bytes: &[u8]) -> impl Strategy<Value = GuestFrame<'_>> {
         prop_oneof![
-            any::<(u32, u64)>().prop_map(|(protocol, boottime_ns)| GuestFrame::Hello {
-                protocol,
-                boottime_ns
-            }),
+            any::<(u32, u64)>()
+                .prop_map(|(protocol, boottime_ns)| GuestFrame::Hello { protocol, boottime_ns }),
             any::<u64>().prop_map(|boottime_ns| GuestFrame::SystemUp { boottime_ns }),
             any::<(u64, u32)>()
                 .prop_map(|(boottime_ns, pid)| GuestFrame::Started { boottime_ns, pid }),
             (0..=bytes.len()).prop_map(|len| GuestFrame::Stdout(&bytes[..len])),
             (0..=bytes.len()).prop_map(|len| GuestFrame::Stderr(&bytes[..len])),
             any::<u32>().prop_map(|bytes| GuestFrame::StdinCredit { bytes }),
-            (any::<u64>(), outcome()).prop_map(|(boottime_ns, outcome)| GuestFrame::Ended {
-                boottime_ns,
-                outcome
-            }),
+            (any::<u64>(), outcome())
+                .prop_map(|(boottime_ns, outcome)| GuestFrame::Ended { boottime_ns, outcome }),
             stop().prop_map(GuestFrame::Stopping),
         ]
     }
@@ -305,27 +288,12 @@ mod tests {
     #[test]
     fn each_violation_has_its_error_and_stays() {
         let cases: [(&[u8], FrameError); 6] = [
-            (
-                b"\x01\0\0\0\0\0\0\0",
-                FrameError::UnknownKind { kind: 0x01 },
-            ),
-            (
-                b"\x89\0\0\0\0\0\0\0",
-                FrameError::UnknownKind { kind: 0x89 },
-            ),
+            (b"\x01\0\0\0\0\0\0\0", FrameError::UnknownKind { kind: 0x01 }),
+            (b"\x89\0\0\0\0\0\0\0", FrameError::UnknownKind { kind: 0x89 }),
             (b"\x84\0\x01\0\0\0\0\0", FrameError::Reserved),
-            (
-                b"\x84\0\0\0\x01\0\x01\0",
-                FrameError::TooLong { len: 65_537 },
-            ),
-            (
-                b"\x88\0\0\0\x01\0\0\0\x04",
-                FrameError::Payload { kind: 0x88, len: 1 },
-            ),
-            (
-                b"\x86\0\0\0\x05\0\0\0\0\0\0\0\0",
-                FrameError::Payload { kind: 0x86, len: 5 },
-            ),
+            (b"\x84\0\0\0\x01\0\x01\0", FrameError::TooLong { len: 65_537 }),
+            (b"\x88\0\0\0\x01\0\0\0\x04", FrameError::Payload { kind: 0x88, len: 1 }),
+            (b"\x86\0\0\0\x05\0\0\0\0\0\0\0\0", FrameError::Payload { kind: 0x86, len: 5 }),
         ];
         for (wire, error) in cases {
             let mut decoder = Decoder::new();
@@ -352,23 +320,14 @@ mod tests {
 
     #[test]
     fn a_long_message_is_cut_between_characters() {
-        let outcome = Outcome::Failed {
-            failure: Failure::Mote,
-            message: "€".repeat(50_000),
-        };
+        let outcome = Outcome::Failed { failure: Failure::Mote, message: "€".repeat(50_000) };
         let mut wire = vec![];
         let boottime_ns = 1;
-        GuestFrame::Ended {
-            boottime_ns,
-            outcome,
-        }
-        .encode(&mut wire);
+        GuestFrame::Ended { boottime_ns, outcome }.encode(&mut wire);
         let mut input = wire.as_slice();
         let mut decoder = Decoder::new();
-        let Some(GuestFrame::Ended {
-            outcome: Outcome::Failed { message, .. },
-            ..
-        }) = decoder.next(&mut input).unwrap()
+        let Some(GuestFrame::Ended { outcome: Outcome::Failed { message, .. }, .. }) =
+            decoder.next(&mut input).unwrap()
         else {
             panic!("another frame");
         };

@@ -139,33 +139,19 @@ impl GuestFrame<'_> {
     /// a frame without payload), and a failure's message is cut to fit.
     pub fn encode(&self, wire: &mut Vec<u8>) {
         match self {
-            Self::Hello {
-                protocol,
-                boottime_ns,
-            } => put(
-                wire,
-                HELLO,
-                &[&protocol.to_le_bytes(), &boottime_ns.to_le_bytes()],
-            ),
+            Self::Hello { protocol, boottime_ns } => {
+                put(wire, HELLO, &[&protocol.to_le_bytes(), &boottime_ns.to_le_bytes()])
+            }
             Self::SystemUp { boottime_ns } => put(wire, SYSTEM_UP, &[&boottime_ns.to_le_bytes()]),
-            Self::Started { boottime_ns, pid } => put(
-                wire,
-                STARTED,
-                &[&boottime_ns.to_le_bytes(), &pid.to_le_bytes()],
-            ),
+            Self::Started { boottime_ns, pid } => {
+                put(wire, STARTED, &[&boottime_ns.to_le_bytes(), &pid.to_le_bytes()])
+            }
             Self::Stdout(bytes) => put_stream(wire, STDOUT, bytes),
             Self::Stderr(bytes) => put_stream(wire, STDERR, bytes),
             Self::StdinCredit { bytes } => put(wire, STDIN_CREDIT, &[&bytes.to_le_bytes()]),
-            Self::Ended {
-                boottime_ns,
-                outcome,
-            } => {
+            Self::Ended { boottime_ns, outcome } => {
                 let (how, message) = outcome_parts(outcome);
-                put(
-                    wire,
-                    ENDED,
-                    &[&boottime_ns.to_le_bytes(), &how, message.as_bytes()],
-                );
+                put(wire, ENDED, &[&boottime_ns.to_le_bytes(), &how, message.as_bytes()]);
             }
             Self::Stopping(stop) => put(wire, STOPPING, &[&[stop_code(*stop)]]),
         }
@@ -185,9 +171,7 @@ impl<'a> Frame<'a> for HostFrame<'a> {
                 rows: u16::from_le_bytes(payload.take()?),
                 cols: u16::from_le_bytes(payload.take()?),
             },
-            SIGNAL => Self::Signal {
-                number: u8::from_le_bytes(payload.take()?),
-            },
+            SIGNAL => Self::Signal { number: u8::from_le_bytes(payload.take()?) },
             kind => return Err(FrameError::UnknownKind { kind }),
         };
         payload.finish()?;
@@ -207,18 +191,14 @@ impl<'a> Frame<'a> for GuestFrame<'a> {
                 protocol: u32::from_le_bytes(payload.take()?),
                 boottime_ns: u64::from_le_bytes(payload.take()?),
             },
-            SYSTEM_UP => Self::SystemUp {
-                boottime_ns: u64::from_le_bytes(payload.take()?),
-            },
+            SYSTEM_UP => Self::SystemUp { boottime_ns: u64::from_le_bytes(payload.take()?) },
             STARTED => Self::Started {
                 boottime_ns: u64::from_le_bytes(payload.take()?),
                 pid: u32::from_le_bytes(payload.take()?),
             },
             STDOUT => return Ok(Self::Stdout(bytes)),
             STDERR => return Ok(Self::Stderr(bytes)),
-            STDIN_CREDIT => Self::StdinCredit {
-                bytes: u32::from_le_bytes(payload.take()?),
-            },
+            STDIN_CREDIT => Self::StdinCredit { bytes: u32::from_le_bytes(payload.take()?) },
             ENDED => Self::Ended {
                 boottime_ns: u64::from_le_bytes(payload.take()?),
                 outcome: parse_outcome(&mut payload)?,
@@ -264,10 +244,9 @@ fn outcome_parts(outcome: &Outcome) -> ([u8; 2], &str) {
     match outcome {
         Outcome::Exit(code) => ([0, *code], ""),
         Outcome::Signal(number) => ([1, *number], ""),
-        Outcome::Failed { failure, message } => (
-            [2, failure.code()],
-            &message[..message.floor_char_boundary(MESSAGE_LIMIT)],
-        ),
+        Outcome::Failed { failure, message } => {
+            ([2, failure.code()], &message[..message.floor_char_boundary(MESSAGE_LIMIT)])
+        }
     }
 }
 

@@ -98,11 +98,8 @@ fn network(reader: &mut Reader<'_>) -> Result<Network> {
         Static,
         Dhcp,
     }
-    const KINDS: [(&str, Kind); 3] = [
-        ("none", Kind::None),
-        ("static", Kind::Static),
-        ("dhcp", Kind::Dhcp),
-    ];
+    const KINDS: [(&str, Kind); 3] =
+        [("none", Kind::None), ("static", Kind::Static), ("dhcp", Kind::Dhcp)];
     let (mut kind, mut address, mut gateway, mut dns) = (None, None, None, None);
     reader.object(&mut |reader, key| {
         match key {
@@ -170,10 +167,7 @@ fn terminal_size(reader: &mut Reader<'_>) -> Result<TerminalSize> {
         }
         Ok(Key::Known)
     })?;
-    Ok(TerminalSize {
-        rows: reader.required("rows", rows)?,
-        cols: reader.required("cols", cols)?,
-    })
+    Ok(TerminalSize { rows: reader.required("rows", rows)?, cols: reader.required("cols", cols)? })
 }
 
 const ADDRESS: &str = "an IPv4 address";
@@ -190,10 +184,7 @@ struct Reader<'t> {
 
 impl Reader<'_> {
     fn fail<T>(&self, problem: ConfigProblem) -> Result<T> {
-        Err(ConfigError {
-            offset: self.at,
-            problem,
-        })
+        Err(ConfigError { offset: self.at, problem })
     }
 
     fn required<T>(&self, key: &'static str, value: Option<T>) -> Result<T> {
@@ -269,10 +260,7 @@ impl Reader<'_> {
     fn number(&mut self, max: u64) -> Result<u64> {
         const WHAT: ConfigProblem = ConfigProblem::Expected("a whole number in range");
         self.peek();
-        let digits = self.text[self.at..]
-            .iter()
-            .take_while(|byte| byte.is_ascii_digit())
-            .count();
+        let digits = self.text[self.at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
         let text = &self.text[self.at..][..digits];
         if text.len() > 1 && text[0] == b'0' {
             return self.fail(WHAT);
@@ -409,10 +397,7 @@ mod tests {
         };
         assert_eq!(address.to_string(), "10.0.2.15/24");
         assert_eq!(address.netmask(), Ipv4Addr::new(255, 255, 255, 0));
-        assert_eq!(
-            config.session.terminal,
-            Some(TerminalSize { rows: 24, cols: 80 })
-        );
+        assert_eq!(config.session.terminal, Some(TerminalSize { rows: 24, cols: 80 }));
     }
 
     #[test]
@@ -420,17 +405,9 @@ mod tests {
         let cases = [
             ("\"version\": 1,", "\"version\": 2,", "unknown version 2"),
             ("\"version\": 1,", "", "missing key \"version\""),
-            (
-                "\"version\": 1,",
-                "\"version\": 01,",
-                "expected a whole number in range",
-            ),
+            ("\"version\": 1,", "\"version\": 01,", "expected a whole number in range"),
             ("\"version\": 1,", "\"version\": 1.0,", "expected a comma"),
-            (
-                "\"version\": 1,",
-                "\"version\": -1,",
-                "expected a whole number in range",
-            ),
+            ("\"version\": 1,", "\"version\": -1,", "expected a whole number in range"),
             ("1615,", "1616,", "expected a whole number in range"),
             ("\"hostname\"", "\"version\"", "duplicate key \"version\""),
             ("\"hostname\"", "\"host\"", "unknown key \"host\""),
@@ -440,24 +417,12 @@ mod tests {
             ("\"static\"", "\"auto\"", "expected a known word"),
             ("[\"sh\", \"-l\"]", "[]", "expected a program in argv"),
             ("\"linux\"]", "\"linux\", 1]", "expected the pair's end"),
-            (
-                "\"rows\": 24",
-                "\"rows\": 65536",
-                "expected a whole number in range",
-            ),
+            ("\"rows\": 24", "\"rows\": 65536", "expected a whole number in range"),
             ("\\ude00", "", "expected a whole surrogate pair"),
             ("m\\u00f6te", "m\nte", "expected no control character"),
-            (
-                "m\\u00f6te",
-                "m\\u00_6te",
-                "expected four hexadecimal digits",
-            ),
+            ("m\\u00f6te", "m\\u00_6te", "expected four hexadecimal digits"),
             ("m\\u00f6te", "m\\x", "expected an escape"),
-            (
-                "\"channel\"\n    }",
-                "\"channel\"\n    }}",
-                "expected the end",
-            ),
+            ("\"channel\"\n    }", "\"channel\"\n    }}", "expected the end"),
         ];
         for (what, instead, message) in cases {
             assert!(COMPLETE.contains(what), "{what}");
@@ -481,29 +446,21 @@ mod tests {
         prop_oneof![
             Just(Network::None),
             Just(Network::Dhcp),
-            fixed.prop_map(|(address, gateway, dns)| Network::Static {
-                address,
-                gateway,
-                dns
-            }),
+            fixed.prop_map(|(address, gateway, dns)| Network::Static { address, gateway, dns }),
         ]
     }
 
     fn session() -> impl Strategy<Value = Session> {
         let terminal = of(any::<(u16, u16)>());
         let argv = prop::collection::vec(any::<String>(), 1..4);
-        (
-            argv,
-            any::<Vec<(String, String)>>(),
-            any::<String>(),
-            terminal,
-        )
-            .prop_map(|(argv, env, cwd, terminal)| Session {
+        (argv, any::<Vec<(String, String)>>(), any::<String>(), terminal).prop_map(
+            |(argv, env, cwd, terminal)| Session {
                 argv,
                 env,
                 cwd,
                 terminal: terminal.map(|(rows, cols)| TerminalSize { rows, cols }),
-            })
+            },
+        )
     }
 
     fn config() -> impl Strategy<Value = RunConfig> {

@@ -23,10 +23,8 @@ impl Verdict {
     /// line.
     #[must_use]
     pub fn parse(line: &str) -> Option<Self> {
-        let (key, value) = line
-            .trim_end_matches(['\r', '\n'])
-            .strip_prefix(VERDICT_PREFIX)?
-            .split_once('=')?;
+        let (key, value) =
+            line.trim_end_matches(['\r', '\n']).strip_prefix(VERDICT_PREFIX)?.split_once('=')?;
         match key {
             "exit" => Some(Self::Ended(Outcome::Exit(value.parse().ok()?))),
             "signal" => Some(Self::Ended(Outcome::Signal(value.parse().ok()?))),
@@ -37,10 +35,9 @@ impl Verdict {
                     message: message.to_string(),
                 }))
             }
-            "stopping" => STOPS
-                .iter()
-                .find(|(word, _)| *word == value)
-                .map(|(_, stop)| Self::Stopping(*stop)),
+            "stopping" => {
+                STOPS.iter().find(|(word, _)| *word == value).map(|(_, stop)| Self::Stopping(*stop))
+            }
             _ => None,
         }
     }
@@ -54,10 +51,8 @@ impl fmt::Display for Verdict {
             Self::Ended(Outcome::Exit(code)) => write!(f, "exit={code}"),
             Self::Ended(Outcome::Signal(number)) => write!(f, "signal={number}"),
             Self::Ended(Outcome::Failed { failure, message }) => {
-                let message: String = message
-                    .chars()
-                    .map(|c| if c.is_control() { ' ' } else { c })
-                    .collect();
+                let message: String =
+                    message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
                 write!(f, "failed={} {message}", failure.code())
             }
             Self::Stopping(stop) => {
@@ -82,32 +77,17 @@ mod tests {
     use std::format;
 
     fn failed(message: &str) -> Verdict {
-        Verdict::Ended(Outcome::Failed {
-            failure: Failure::NotFound,
-            message: message.into(),
-        })
+        Verdict::Ended(Outcome::Failed { failure: Failure::NotFound, message: message.into() })
     }
 
     #[test]
     fn lines() {
         let cases = [
             (Verdict::Ended(Outcome::Exit(3)), "mote: verdict exit=3"),
-            (
-                Verdict::Ended(Outcome::Signal(15)),
-                "mote: verdict signal=15",
-            ),
-            (
-                failed("execve /bin/x: ENOENT"),
-                "mote: verdict failed=127 execve /bin/x: ENOENT",
-            ),
-            (
-                Verdict::Stopping(Stop::Poweroff),
-                "mote: verdict stopping=poweroff",
-            ),
-            (
-                Verdict::Stopping(Stop::Reboot),
-                "mote: verdict stopping=reboot",
-            ),
+            (Verdict::Ended(Outcome::Signal(15)), "mote: verdict signal=15"),
+            (failed("execve /bin/x: ENOENT"), "mote: verdict failed=127 execve /bin/x: ENOENT"),
+            (Verdict::Stopping(Stop::Poweroff), "mote: verdict stopping=poweroff"),
+            (Verdict::Stopping(Stop::Reboot), "mote: verdict stopping=reboot"),
             (Verdict::Stopping(Stop::Halt), "mote: verdict stopping=halt"),
         ];
         for (verdict, line) in cases {

@@ -1,0 +1,199 @@
+//! What init sets up before anything is started, as data: one value per change to the machine. They go through a
+//! trait, so that the tests can record them, and fail them, without changing the machine they run on.
+
+use core::ffi::CStr;
+use core::fmt;
+use core::net::Ipv4Addr;
+
+use crate::error::InitError;
+use crate::sys::{self, Errno, Fd, Interface, OpenFlags};
+
+/// A change to the machine. As text it is the call with its arguments.
+#[derive(Clone, Copy, Debug)]
+pub enum Call<'a> {
+    /// Make a directory.
+    Mkdir {
+        /// Its path.
+        path: &'a CStr,
+        /// Its permissions.
+        mode: u32,
+    },
+    /// Mount a file system.
+    Mount {
+        /// Its type.
+        kind: &'a CStr,
+        /// Where.
+        target: &'a CStr,
+        /// `MS_` bits.
+        flags: usize,
+        /// Options of that type.
+        options: &'a CStr,
+    },
+    /// Make a named pipe.
+    MakeFifo {
+        /// Its path.
+        path: &'a CStr,
+    },
+    /// Remove a file.
+    Unlink {
+        /// Its path.
+        path: &'a CStr,
+    },
+    /// Write a file that must not be there yet.
+    WriteNew {
+        /// Its path.
+        path: &'a CStr,
+        /// What to write.
+        text: &'a str,
+    },
+    /// Set the host name.
+    SetHostname {
+        /// The name.
+        name: &'a str,
+    },
+    /// Set the wall clock.
+    SetRealtime {
+        /// Nanoseconds since 1970.
+        unix_ns: u64,
+    },
+    /// Credit random bytes.
+    AddEntropy {
+        /// The bytes.
+        seed: &'a [u8; 32],
+    },
+    /// Open the socket that [`Call::SetInterface`] needs.
+    InetSocket,
+    /// Set something of a network interface.
+    SetInterface {
+        /// Its name.
+        name: &'a str,
+        /// What to set.
+        setting: Interface,
+    },
+}
+
+impl fmt::Display for Call<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Mkdir { path, mode } => write!(f, "mkdir({path:?}, {mode:#o})"),
+            Self::Mount { kind, target, flags, options } => {
+                write!(f, "mount({kind:?}, {target:?}, {flags:#x}, {options:?})")
+            }
+            Self::MakeFifo { path } => write!(f, "mkfifo({path:?})"),
+            Self::Unlink { path } => write!(f, "unlink({path:?})"),
+            Self::WriteNew { path, text } => write!(f, "write({path:?}, {text:?})"),
+            Self::SetHostname { name } => write!(f, "sethostname({name:?})"),
+            Self::SetRealtime { unix_ns } => {
+                write!(f, "clock_settime(CLOCK_REALTIME, {unix_ns} ns)")
+            }
+            Self::AddEntropy { .. } => write!(f, "ioctl(\"/dev/urandom\", RNDADDENTROPY)"),
+            Self::InetSocket => write!(f, "socket(AF_INET, SOCK_DGRAM)"),
+            Self::SetInterface { name, setting } => {
+                let (request, address) = request(setting);
+                write!(f, "ioctl({name:?}, {request}, {address})")
+            }
+        }
+    }
+}
+
+fn request(setting: Interface) -> (&'static str, Ipv4Addr) {
+    match setting {
+        Interface::Up => ("SIOCSIFFLAGS up", Ipv4Addr::UNSPECIFIED),
+        Interface::Address(address) => ("SIOCSIFADDR", address),
+        Interface::Netmask(mask) => ("SIOCSIFNETMASK", mask),
+        Interface::DefaultRoute(gateway) => ("SIOCADDRT", gateway),
+    }
+}
+
+/// What makes the changes.
+pub trait Kernel {
+    /// Makes a change.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's.
+    fn make(&mut self, call: &Call<'_>) -> Result<(), Errno>;
+
+    /// Makes a change without which init cannot go on.
+    ///
+    /// # Errors
+    ///
+    /// [`InitError::Call`].
+    fn must(&mut self, call: &Call<'_>) -> Result<(), InitError> {
+        self.make(call).map_err(InitError::call(call))
+    }
+
+    /// Makes a change, unless it fails for the reason that makes it needless.
+    ///
+    /// # Errors
+    ///
+    /// [`InitError::Call`] for any other reason.
+    fn must_unless(&mut self, needless: Errno, call: &Call<'_>) -> Result<(), InitError> {
+        match self.make(call) {
+            Err(errno) if errno == needless => Ok(()),
+            result => result.map_err(InitError::call(call)),
+        }
+    }
+}
+
+/// The kernel that init runs on.
+#[derive(Debug, Default)]
+pub struct Linux {
+    socket: Option<Fd>,
+}
+
+impl Kernel for Linux {
+    fn make(&mut self, call: &Call<'_>) -> Result<(), Errno> {
+        match *call {
+            Call::Mkdir { path, mode } => sys::mkdir(path, mode),
+            Call::Mount { kind, target, flags, options } => {
+                sys::mount(kind, target, flags, options)
+            }
+            Call::MakeFifo { path } => sys::make_fifo(path),
+            Call::Unlink { path } => sys::unlink(path),
+            Call::WriteNew { path, text } => {
+                sys::open(path, OpenFlags::CreateNew)?.write_all(text.as_bytes())
+            }
+            Call::SetHostname { name } => sys::set_hostname(name),
+            Call::SetRealtime { unix_ns } => sys::set_realtime(unix_ns),
+            Call::AddEntropy { seed } => {
+                sys::add_entropy(&sys::open(c"/dev/urandom", OpenFlags::ReadWrite)?, seed)
+            }
+            Call::InetSocket => sys::inet_socket().map(|socket| self.socket = Some(socket)),
+            Call::SetInterface { name, setting } => match &self.socket {
+                Some(socket) => setting.set(socket, name),
+                None => Err(Errno::EBADF),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod recorder {
+    use super::*;
+    use alloc::string::{String, ToString};
+    use alloc::vec::Vec;
+
+    /// Writes the calls down; those that begin with a text of `failing` fail.
+    #[derive(Default)]
+    pub(crate) struct Recorder {
+        pub(crate) calls: Vec<String>,
+        pub(crate) failing: Vec<(&'static str, Errno)>,
+    }
+
+    impl Recorder {
+        pub(crate) fn failing(call: &'static str, errno: Errno) -> Self {
+            Self { calls: Vec::new(), failing: Vec::from([(call, errno)]) }
+        }
+    }
+
+    impl Kernel for Recorder {
+        fn make(&mut self, call: &Call<'_>) -> Result<(), Errno> {
+            let call = call.to_string();
+            let failing = self.failing.iter().find(|(text, _)| call.starts_with(text));
+            let result = failing.map_or(Ok(()), |(_, errno)| Err(*errno));
+            self.calls.push(call);
+            result
+        }
+    }
+}

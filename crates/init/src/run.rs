@@ -1,0 +1,279 @@
+//! A run, from the classic system's start to the end of the session or of the system: one loop that waits for
+//! signals, the host, the system, and the session's streams.
+
+use mote_contract::{GuestFrame, HostFrame, Io, Outcome, RunConfig, Stop, TerminalSize};
+
+use crate::channel::Channel;
+use crate::error::InitError;
+use crate::program::Program;
+use crate::session::Session;
+use crate::sys::{self, Fd, PollFd, Signal, Status};
+use crate::system::System;
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The session ended.
+    Session {
+        /// When it ended, nanoseconds of `CLOCK_BOOTTIME`.
+        boottime_ns: u64,
+        /// How it ended.
+        outcome: Outcome,
+    },
+    /// The machine was asked to stop.
+    Stop(Stop),
+}
+
+/// A run.
+#[derive(Debug)]
+pub struct Run<'c> {
+    config: &'c RunConfig,
+    program: Program,
+    signals: Fd,
+    channel: Option<&'c mut Channel>,
+    system: Option<System>,
+    session: Option<Session>,
+    /// What the host asked for before the session was started.
+    early_size: Option<TerminalSize>,
+    early_signal: Option<Signal>,
+    end: Option<End>,
+    /// Which of the two outputs is read first; they take turns.
+    turn: usize,
+}
+
+const SIGNALS: usize = 0;
+const CHANNEL: usize = 1;
+const SYSTEM: usize = 2;
+const INPUT: usize = 3;
+const OUTPUTS: usize = 4;
+
+impl<'c> Run<'c> {
+    /// A run as configured; `signals` are those of [`sys::block_all_signals`], and there is a channel when the
+    /// configuration asks for one.
+    ///
+    /// # Errors
+    ///
+    /// [`InitError::ZeroByte`].
+    pub fn new(
+        config: &'c RunConfig,
+        signals: Fd,
+        channel: Option<&'c mut Channel>,
+    ) -> Result<Self, InitError> {
+        Ok(Self {
+            config,
+            program: Program::of_session(&config.session)?,
+            signals,
+            channel,
+            system: None,
+            session: None,
+            early_size: None,
+            early_signal: None,
+            end: None,
+            turn: 0,
+        })
+    }
+
+    /// Starts the system, if there is one, and then the session, and returns when one of them ended; the output of
+    /// the session has been sent then.
+    ///
+    /// # Errors
+    ///
+    /// What could not be started, a call that failed, or a host that is gone.
+    pub fn run(mut self, system: Option<System>) -> Result<End, InitError> {
+        self.system = system;
+        if self.system.is_none() {
+            self.start_session()?;
+        }
+        loop {
+            self.send_what_there_is()?;
+            if let Some(end) = self.final_end() {
+                self.drain()?;
+                return Ok(end);
+            }
+            self.wait()?;
+        }
+    }
+
+    /// The end, unless the session's end is but a part of the system's.
+    fn final_end(&self) -> Option<End> {
+        let stopping = self.system.as_ref().is_some_and(System::is_stopping);
+        match &self.end {
+            Some(End::Session { .. }) if stopping => None,
+            end => end.clone(),
+        }
+    }
+
+    fn start_session(&mut self) -> Result<(), InitError> {
+        let terminal = self.config.session.terminal;
+        let size = terminal.map(|size| self.early_size.unwrap_or(size));
+        let session = match (self.config.io, size) {
+            (Io::Console, size) => Session::start_on_console(&self.program, size),
+            (Io::Channel, Some(size)) => Session::start_with_terminal(&self.program, size),
+            (Io::Channel, None) => Session::start_with_pipes(&self.program),
+        }?;
+        self.send(&GuestFrame::Started {
+            boottime_ns: sys::boottime_ns(),
+            pid: session.pid().0.unsigned_abs(),
+        });
+        if let Some(signal) = self.early_signal {
+            session.signal(signal);
+        }
+        self.session = Some(session);
+        Ok(())
+    }
+
+    fn send(&mut self, frame: &GuestFrame<'_>) {
+        if let Some(channel) = &mut self.channel {
+            channel.outbox.push(frame);
+        }
+    }
+
+    /// Flushes the outbox and, when the channel took it all, fills it with new credit.
+    fn send_what_there_is(&mut self) -> Result<(), InitError> {
+        let Some(channel) = &mut self.channel else {
+            return Ok(());
+        };
+        channel.flush()?;
+        if !channel.outbox.is_empty() {
+            return Ok(());
+        }
+        if let Some(bytes) = self.session.as_mut().and_then(Session::take_credit) {
+            channel.outbox.push(&GuestFrame::StdinCredit { bytes });
+            channel.flush()?;
+        }
+        Ok(())
+    }
+
+    fn wait(&mut self) -> Result<(), InitError> {
+        let mut fds = self.what_to_wait_for();
+        sys::poll(&mut fds, None).map_err(InitError::call("ppoll()"))?;
+        if fds[SIGNALS].is_ready() {
+            self.take_signals()?;
+        }
+        if fds[CHANNEL].is_hung_up() {
+            return Err(InitError::HostGone);
+        }
+        if fds[CHANNEL].is_readable() {
+            self.receive()?;
+        }
+        if fds[SYSTEM].is_ready() {
+            self.system_is_up()?;
+        }
+        if fds[INPUT].is_ready()
+            && let Some(session) = &mut self.session
+        {
+            session.flush_input();
+        }
+        self.read_outputs([&fds[OUTPUTS], &fds[OUTPUTS + 1]].map(PollFd::is_ready))
+    }
+
+    fn what_to_wait_for(&self) -> [PollFd; 6] {
+        let mut fds = [PollFd::NONE; 6];
+        fds[SIGNALS] = PollFd::read(&self.signals);
+        if let Some(channel) = &self.channel {
+            fds[CHANNEL] = channel.poll();
+        }
+        if let Some(up) = self.system.as_ref().and_then(System::starting) {
+            fds[SYSTEM] = PollFd::read(up);
+        }
+        if let Some(session) = &self.session {
+            fds[INPUT] = session.poll_input();
+            if self.channel.as_ref().is_some_and(|channel| channel.outbox.is_empty()) {
+                fds[OUTPUTS..].copy_from_slice(&session.poll_outputs());
+            }
+        }
+        fds
+    }
+
+    /// Requests to stop the machine are for a PID 1 that is the system; a classic system has its own.
+    fn take_signals(&mut self) -> Result<(), InitError> {
+        while let Some(signal) =
+            sys::read_signal(&self.signals).map_err(InitError::call("read(signals)"))?
+        {
+            let stop = match signal {
+                Signal::CHLD => continue,
+                Signal::TERM => Stop::Reboot,
+                Signal::USR2 => Stop::Poweroff,
+                Signal::USR1 => Stop::Halt,
+                _ => continue,
+            };
+            self.end = Some(End::Stop(stop));
+        }
+        self.reap()
+    }
+
+    /// Takes every ended child off the kernel's list: orphans end up here, too.
+    fn reap(&mut self) -> Result<(), InitError> {
+        while let Some((pid, status)) = sys::wait_any() {
+            if let Some(system) = &self.system
+                && system.pid() == pid
+            {
+                self.end = Some(End::Stop(system.stop_of(status)?));
+            }
+            let is_session = self.session.as_ref().map(Session::pid) == Some(pid);
+            if is_session && self.end.is_none() {
+                self.end = Some(End::Session {
+                    boottime_ns: sys::boottime_ns(),
+                    outcome: outcome(status),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn receive(&mut self) -> Result<(), InitError> {
+        let Some(channel) = &mut self.channel else {
+            return Ok(());
+        };
+        channel.receive(|frame| match (&mut self.session, frame) {
+            (Some(session), frame) => session.handle(frame),
+            (None, HostFrame::Resize { rows, cols }) => {
+                self.early_size = Some(TerminalSize { rows, cols });
+                Ok(())
+            }
+            (None, HostFrame::Signal { number }) => {
+                self.early_signal = Some(Signal(number));
+                Ok(())
+            }
+            (None, HostFrame::Stdin(_)) => Err(InitError::NoCredit),
+        })
+    }
+
+    fn system_is_up(&mut self) -> Result<(), InitError> {
+        let Some(system) = &mut self.system else {
+            return Ok(());
+        };
+        system.is_up()?;
+        self.send(&GuestFrame::SystemUp { boottime_ns: sys::boottime_ns() });
+        self.start_session()
+    }
+
+    /// Reads the outputs that are ready, as long as the channel takes what they give.
+    fn read_outputs(&mut self, ready: [bool; 2]) -> Result<(), InitError> {
+        let (Some(session), Some(channel)) = (&mut self.session, &mut self.channel) else {
+            return Ok(());
+        };
+        self.turn ^= 1;
+        for index in [self.turn, self.turn ^ 1] {
+            if ready[index] && channel.outbox.is_empty() {
+                session.read_output(index, &mut channel.outbox);
+                channel.flush()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn drain(&mut self) -> Result<(), InitError> {
+        match (&mut self.session, &mut self.channel) {
+            (Some(session), Some(channel)) => session.drain(channel),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn outcome(status: Status) -> Outcome {
+    match status {
+        Status::Exit(code) => Outcome::Exit(code),
+        Status::Signal(signal) => Outcome::Signal(signal.0),
+    }
+}

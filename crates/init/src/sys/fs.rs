@@ -1,0 +1,154 @@
+//! Files, file systems and devices.
+
+#![allow(unsafe_code)]
+
+use core::ffi::CStr;
+
+use super::fd::{O_CLOEXEC, O_NONBLOCK};
+use super::raw::{call3, raw_call};
+use super::{Errno, Fd};
+
+const OPEN: usize = 2;
+const IOCTL: usize = 16;
+const ACCESS: usize = 21;
+const MKDIR: usize = 83;
+const UNLINK: usize = 87;
+const MKNOD: usize = 133;
+const SYNC: usize = 162;
+const MOUNT: usize = 165;
+const INOTIFY_ADD_WATCH: usize = 254;
+const INOTIFY_INIT1: usize = 294;
+
+const S_IFIFO: usize = 0o010_000;
+const IN_CREATE: usize = 0x100;
+/// `_IOW('R', 0x03, int[2])`
+const RNDADDENTROPY: usize = 0x4008_5203;
+
+/// How to open a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenFlags {
+    /// `O_RDONLY`
+    Read,
+    /// `O_RDWR | O_NOCTTY`
+    ReadWrite,
+    /// `O_RDWR | O_NONBLOCK`
+    ReadWriteNonblock,
+    /// `O_WRONLY | O_CREAT | O_EXCL`, mode 0644
+    CreateNew,
+}
+
+impl OpenFlags {
+    fn bits(self) -> usize {
+        const O_WRONLY: usize = 1;
+        const O_RDWR: usize = 2;
+        const O_CREAT: usize = 0o100;
+        const O_EXCL: usize = 0o200;
+        const O_NOCTTY: usize = 0o400;
+        match self {
+            Self::Read => 0,
+            Self::ReadWrite => O_RDWR | O_NOCTTY,
+            Self::ReadWriteNonblock => O_RDWR | O_NONBLOCK,
+            Self::CreateNew => O_WRONLY | O_CREAT | O_EXCL,
+        }
+    }
+}
+
+fn start(path: &CStr) -> usize {
+    path.as_ptr() as usize
+}
+
+/// Opens a file.
+///
+/// # Errors
+///
+/// As open(2).
+pub fn open(path: &CStr, flags: OpenFlags) -> Result<Fd, Errno> {
+    // SAFETY: the kernel reads the path.
+    unsafe { call3(OPEN, start(path), flags.bits() | O_CLOEXEC, 0o644) }.map(Fd::from_call)
+}
+
+/// Whether there is a file.
+#[must_use]
+pub fn exists(path: &CStr) -> bool {
+    // SAFETY: the kernel reads the path.
+    unsafe { call3(ACCESS, start(path), 0, 0) }.is_ok()
+}
+
+/// Makes a directory.
+///
+/// # Errors
+///
+/// As mkdir(2).
+pub fn mkdir(path: &CStr, mode: u32) -> Result<(), Errno> {
+    // SAFETY: the kernel reads the path.
+    unsafe { call3(MKDIR, start(path), mode as usize, 0) }.map(drop)
+}
+
+/// Removes a file.
+///
+/// # Errors
+///
+/// As unlink(2).
+pub fn unlink(path: &CStr) -> Result<(), Errno> {
+    // SAFETY: the kernel reads the path.
+    unsafe { call3(UNLINK, start(path), 0, 0) }.map(drop)
+}
+
+/// Makes a named pipe, mode 0600.
+///
+/// # Errors
+///
+/// As mknod(2).
+pub fn make_fifo(path: &CStr) -> Result<(), Errno> {
+    // SAFETY: the kernel reads the path.
+    unsafe { call3(MKNOD, start(path), S_IFIFO | 0o600, 0) }.map(drop)
+}
+
+/// Mounts a file system of `kind`, which is also its source's name.
+///
+/// # Errors
+///
+/// As mount(2).
+pub fn mount(kind: &CStr, target: &CStr, flags: usize, options: &CStr) -> Result<(), Errno> {
+    let arguments = [start(kind), start(target), start(kind), flags, start(options), 0];
+    // SAFETY: the kernel reads the strings.
+    unsafe { raw_call(MOUNT, arguments) }.map(drop)
+}
+
+/// Writes what is in memory to the disks.
+pub fn sync() {
+    // SAFETY: no arguments; it cannot fail.
+    let _ = unsafe { call3(SYNC, 0, 0, 0) };
+}
+
+/// Watches a directory: the descriptor is readable once something was created in it.
+///
+/// # Errors
+///
+/// As inotify_init1(2) and inotify_add_watch(2).
+pub fn inotify(directory: &CStr) -> Result<Fd, Errno> {
+    // SAFETY: the kernel reads the path.
+    unsafe {
+        let fd = call3(INOTIFY_INIT1, O_CLOEXEC, 0, 0).map(Fd::from_call)?;
+        call3(INOTIFY_ADD_WATCH, fd.argument(), start(directory), IN_CREATE)?;
+        Ok(fd)
+    }
+}
+
+/// Adds a seed to the pool of random numbers and counts every bit of it (random(4)).
+///
+/// # Errors
+///
+/// As ioctl(2).
+pub fn add_entropy(random: &Fd, seed: &[u8; 32]) -> Result<(), Errno> {
+    #[repr(C)]
+    struct RandPoolInfo {
+        entropy_bits: i32,
+        bytes: i32,
+        seed: [u8; 32],
+    }
+    let info = RandPoolInfo { entropy_bits: 256, bytes: 32, seed: *seed };
+    let info = core::ptr::from_ref(&info) as usize;
+    // SAFETY: the kernel reads the structure.
+    unsafe { call3(IOCTL, random.argument(), RNDADDENTROPY, info) }.map(drop)
+}

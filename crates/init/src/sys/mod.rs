@@ -1,0 +1,29 @@
+//! The system calls that init needs, without libc: Linux, x86-64. Every unsafe block of the library is in here.
+//!
+//! The functions are thin: one call each, `EINTR` not retried (init has no signal handlers), paths as C strings,
+//! structures laid out as in the kernel's `include/uapi`.
+
+mod errno;
+mod fd;
+mod fs;
+mod net;
+mod process;
+mod raw;
+mod signal;
+mod time;
+mod tty;
+
+pub use errno::Errno;
+pub use fd::{Fd, PollFd, pipe, poll, print};
+pub use fs::{
+    OpenFlags, add_entropy, exists, inotify, make_fifo, mkdir, mount, open, sync, unlink,
+};
+pub use net::{Interface, inet_socket};
+pub use process::{
+    CStrings, Forked, Pid, Status, chdir, clone_into_pid_namespace, execve, exit, fork,
+    is_first_process, join_pid_namespace, kill, new_session, restart, set_hostname, wait_any,
+};
+pub use raw::raw_call;
+pub use signal::{Signal, block_all_signals, read_signal, unblock_all_signals};
+pub use time::{boottime_ns, set_realtime};
+pub use tty::{Pty, open_pty, set_controlling_terminal, set_window_size, wait_until_sent};

@@ -1,0 +1,160 @@
+//! A classic system: its init runs as PID 1 of a PID namespace of its own, and says over a fifo that it is up.
+
+use alloc::format;
+use alloc::string::String;
+
+use mote_contract::{NETWORK_VARIABLE, Network, Stop};
+
+use crate::error::InitError;
+use crate::program::{Program, Streams};
+use crate::setup::UP_FIFO;
+use crate::sys::{self, Fd, OpenFlags, Pid, Signal, Status};
+
+/// A classic system that was started.
+#[derive(Debug)]
+pub struct System {
+    path: String,
+    pid: Pid,
+    phase: Phase,
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// It has not yet written into the fifo.
+    Starting(Fd),
+    /// It has; what its init kept blocked then.
+    Up(Option<Signals>),
+}
+
+/// The signals of `/proc/1/status`, as masks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Signals {
+    pending: u64,
+    blocked: u64,
+}
+
+impl System {
+    /// Starts the init at `path` on the console. It gets the arguments and the environment that the kernel gave
+    /// PID 1, as if it were that, and [`NETWORK_VARIABLE`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Program::start`].
+    pub fn start(
+        path: &str,
+        network: &Network,
+        kernel_arguments: &[&[u8]],
+        kernel_environment: &[&[u8]],
+    ) -> Result<Self, InitError> {
+        // Open for writing, too: otherwise it would be at its end whenever a writer closes it.
+        let up = sys::open(UP_FIFO, OpenFlags::ReadWriteNonblock)
+            .map_err(InitError::call(format_args!("open({UP_FIFO:?})")))?;
+        let console = open_console()?;
+        let wants_dhcp = format!("{NETWORK_VARIABLE}=dhcp");
+        let extra = match network {
+            Network::Dhcp => Some(wants_dhcp.as_bytes()),
+            Network::None | Network::Static { .. } => None,
+        };
+        let environment = kernel_environment.iter().copied().chain(extra);
+        let program = Program::at(path, kernel_arguments.iter().copied(), environment)?;
+        let pid = program.start(sys::clone_into_pid_namespace, Streams::terminal(&console))?;
+        Ok(Self { path: path.into(), pid, phase: Phase::Starting(up) })
+    }
+
+    /// Its process number.
+    #[must_use]
+    pub fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// The fifo to wait for until it is up.
+    #[must_use]
+    pub fn starting(&self) -> Option<&Fd> {
+        match &self.phase {
+            Phase::Starting(up) => Some(up),
+            Phase::Up(_) => None,
+        }
+    }
+
+    /// It wrote into the fifo: processes made from now on are in its namespace.
+    ///
+    /// # Errors
+    ///
+    /// As [`sys::join_pid_namespace`].
+    pub fn is_up(&mut self) -> Result<(), InitError> {
+        self.phase = Phase::Up(signals_of_pid1());
+        sys::join_pid_namespace(self.pid)
+            .map_err(InitError::call(format_args!("setns({}, CLONE_NEWPID)", self.pid.0)))
+    }
+
+    /// Whether it is about to end: the session was killed by it, or asked it to stop before it ended itself, and
+    /// what counts is how the system ends.
+    ///
+    /// BusyBox's init keeps the signals that stop it blocked and fetches them one by one, at most once a second;
+    /// while it shuts down it lets them through. A PID 1 without memory is one that the kernel is ending.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        let Phase::Up(Some(when_up)) = self.phase else {
+            return false;
+        };
+        match signals_of_pid1() {
+            Some(now) => {
+                now.pending & STOP_SIGNALS != 0
+                    || (when_up.blocked & !now.blocked) & STOP_SIGNALS != 0
+            }
+            None => true,
+        }
+    }
+
+    /// What it means that it ended.
+    ///
+    /// # Errors
+    ///
+    /// [`InitError::SystemEnded`] when it was not asked to stop the machine.
+    pub fn stop_of(&self, status: Status) -> Result<Stop, InitError> {
+        match status {
+            // kernel/reboot.c, reboot_pid_ns: a halt cannot be told from a power-off.
+            Status::Signal(Signal::HUP) => Ok(Stop::Reboot),
+            Status::Signal(Signal::INT) => Ok(Stop::Poweroff),
+            status => Err(InitError::SystemEnded {
+                path: self.path.clone(),
+                status,
+                when: match self.phase {
+                    Phase::Starting(_) => "before",
+                    Phase::Up(_) => "after",
+                },
+            }),
+        }
+    }
+}
+
+/// Opens the kernel's console.
+///
+/// # Errors
+///
+/// As open(2).
+pub fn open_console() -> Result<Fd, InitError> {
+    sys::open(c"/dev/console", OpenFlags::ReadWrite)
+        .map_err(InitError::call("open(\"/dev/console\")"))
+}
+
+/// SIGUSR1, SIGUSR2, SIGTERM and SIGPWR, by which a classic init is told to stop; signal 1 is bit 0.
+const STOP_SIGNALS: u64 = 1 << 9 | 1 << 11 | 1 << 14 | 1 << 29;
+
+/// The signals of the namespace's PID 1: the system mounts `/proc` inside it. None when it has no memory any more, or
+/// there is no `/proc`.
+fn signals_of_pid1() -> Option<Signals> {
+    let status = sys::open(c"/proc/1/status", OpenFlags::Read).ok()?;
+    parse_signals(&status.read_to_end().ok()?)
+}
+
+fn parse_signals(status: &[u8]) -> Option<Signals> {
+    let status = str::from_utf8(status).ok()?;
+    let field = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        line.map(str::trim)
+    };
+    let mask = |name| u64::from_str_radix(field(name)?, 16).ok();
+    field("VmSize:")?;
+    Some(Signals { pending: mask("ShdPnd:")? | mask("SigPnd:")?, blocked: mask("SigBlk:")? })
+}
