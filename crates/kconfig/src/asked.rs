@@ -64,10 +64,7 @@ impl Asked {
     pub fn merge(requests: impl IntoIterator<Item = Request>) -> Result<Self, Conflict> {
         let mut by_symbol: BTreeMap<Symbol, Vec<Request>> = BTreeMap::new();
         for request in requests {
-            by_symbol
-                .entry(request.symbol.clone())
-                .or_default()
-                .push(request);
+            by_symbol.entry(request.symbol.clone()).or_default().push(request);
         }
         let wishes = by_symbol
             .into_iter()
@@ -90,10 +87,7 @@ impl Asked {
     /// The fragment for `KCONFIG_ALLCONFIG` of `make allnoconfig`: one line a symbol.
     #[must_use]
     pub fn render(&self) -> String {
-        self.wishes
-            .values()
-            .map(|wish| wish.request.render() + "\n")
-            .collect()
+        self.wishes.values().map(|wish| wish.request.render() + "\n").collect()
     }
 }
 
@@ -103,33 +97,18 @@ impl Wish {
         let by_user = |request: &Request| request.origin.asker == Asker::User;
         let in_force = requests.iter().rposition(by_user).unwrap_or(0);
         let mut request = requests.remove(in_force);
-        let (agreeing, others): (Vec<_>, Vec<_>) = requests
-            .into_iter()
-            .partition(|other| other.value.same_as(&request.value));
+        let (agreeing, others): (Vec<_>, Vec<_>) =
+            requests.into_iter().partition(|other| other.value.same_as(&request.value));
         if !by_user(&request) {
             if let Some(second) = others.into_iter().next() {
-                return Err(Conflict {
-                    first: Box::new(request),
-                    second: Box::new(second),
-                });
+                return Err(Conflict { first: Box::new(request), second: Box::new(second) });
             }
-            if agreeing
-                .iter()
-                .any(|other| other.necessity == Necessity::Required)
-            {
+            if agreeing.iter().any(|other| other.necessity == Necessity::Required) {
                 request.necessity = Necessity::Required;
             }
-            return Ok(Self {
-                request,
-                agreeing,
-                overridden: Vec::new(),
-            });
+            return Ok(Self { request, agreeing, overridden: Vec::new() });
         }
-        Ok(Self {
-            request,
-            agreeing,
-            overridden: others,
-        })
+        Ok(Self { request, agreeing, overridden: others })
     }
 
     /// Every request that the value in force satisfies: the one that counts comes first.
@@ -159,30 +138,18 @@ mod tests {
 
     #[test]
     fn features_that_agree_are_all_kept() {
-        let asked = Asked::merge([
-            feature("net", 3, "NET", "y"),
-            feature("ipv6", 9, "NET", "y"),
-        ])
-        .unwrap();
-        let origins: Vec<_> = asked
-            .get("NET")
-            .unwrap()
-            .askers()
-            .map(|r| r.origin.to_string())
-            .collect();
-        assert_eq!(
-            origins,
-            ["feature net (net.toml:3)", "feature ipv6 (ipv6.toml:9)"]
-        );
+        let asked =
+            Asked::merge([feature("net", 3, "NET", "y"), feature("ipv6", 9, "NET", "y")]).unwrap();
+        let origins: Vec<_> =
+            asked.get("NET").unwrap().askers().map(|r| r.origin.to_string()).collect();
+        assert_eq!(origins, ["feature net (net.toml:3)", "feature ipv6 (ipv6.toml:9)"]);
     }
 
     #[test]
     fn features_that_disagree_are_both_named() {
-        let conflict = Asked::merge([
-            feature("net", 3, "NET", "y"),
-            feature("tiny", 9, "NET", "n"),
-        ])
-        .unwrap_err();
+        let conflict =
+            Asked::merge([feature("net", 3, "NET", "y"), feature("tiny", 9, "NET", "n")])
+                .unwrap_err();
         assert_eq!(
             conflict.to_string(),
             "features disagree about NET: feature net (net.toml:3) asks for y, feature tiny (tiny.toml:9) for n"
@@ -192,10 +159,7 @@ mod tests {
 
     #[test]
     fn the_user_decides_between_features_and_the_last_line_wins() {
-        let mut requests = vec![
-            feature("net", 3, "NET", "y"),
-            feature("tiny", 9, "NET", "n"),
-        ];
+        let mut requests = vec![feature("net", 3, "NET", "y"), feature("tiny", 9, "NET", "n")];
         requests.extend(parse_fragment("a.cfg", "NET=n\n").unwrap());
         requests.extend(parse_fragment("b.cfg", "NET=y # optional\n").unwrap());
         let asked = Asked::merge(requests).unwrap();
@@ -204,11 +168,7 @@ mod tests {
         assert_eq!(wish.request.necessity, Necessity::Optional);
         assert_eq!(wish.request.origin.to_string(), "b.cfg:1");
         assert_eq!(wish.agreeing.len(), 1);
-        let overridden: Vec<_> = wish
-            .overridden
-            .iter()
-            .map(|r| r.origin.to_string())
-            .collect();
+        let overridden: Vec<_> = wish.overridden.iter().map(|r| r.origin.to_string()).collect();
         assert_eq!(overridden, ["feature tiny (tiny.toml:9)", "a.cfg:1"]);
     }
 
@@ -227,10 +187,6 @@ mod tests {
         requests.extend(parse_fragment("b.cfg", "NET=n\nS=\"a\"\n").unwrap());
         let asked = Asked::merge(requests).unwrap();
         let json = serde_json::to_string(&asked).unwrap();
-        assert_eq!(
-            serde_json::from_str::<Asked>(&json).unwrap(),
-            asked,
-            "{json}"
-        );
+        assert_eq!(serde_json::from_str::<Asked>(&json).unwrap(), asked, "{json}");
     }
 }

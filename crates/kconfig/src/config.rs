@@ -50,17 +50,13 @@ impl Config {
     /// The file's text: one line a symbol, without a header.
     #[must_use]
     pub fn render(&self) -> String {
-        self.iter()
-            .map(|(symbol, value)| line::render(symbol, value) + "\n")
-            .collect()
+        self.iter().map(|(symbol, value)| line::render(symbol, value) + "\n").collect()
     }
 }
 
 impl FromIterator<(Symbol, Value)> for Config {
     fn from_iter<I: IntoIterator<Item = (Symbol, Value)>>(values: I) -> Self {
-        Self {
-            values: values.into_iter().collect(),
-        }
+        Self { values: values.into_iter().collect() }
     }
 }
 
@@ -78,14 +74,8 @@ mod tests {
         let config = Config::parse(".config", SAMPLE).unwrap();
         assert_eq!(config.get("64BIT"), Some(&Value::Yes));
         assert_eq!(config.get("NET"), Some(&Value::No));
-        assert_eq!(
-            config.get("HOSTNAME"),
-            Some(&Value::Text("a # \"b\"".into()))
-        );
-        assert_eq!(
-            config.get("START"),
-            Some(&Value::Number("0x0100000".into()))
-        );
+        assert_eq!(config.get("HOSTNAME"), Some(&Value::Text("a # \"b\"".into())));
+        assert_eq!(config.get("START"), Some(&Value::Number("0x0100000".into())));
         assert_eq!(config.get("SMP"), None);
         assert!(config.is_set("64BIT") && !config.is_set("NET"));
         assert_eq!(config.iter().len(), 4);
@@ -100,10 +90,7 @@ mod tests {
     #[test]
     fn a_bad_line_is_named() {
         for (text, message) in [
-            (
-                "CONFIG_A=y\nnonsense\n",
-                "c:2: `nonsense` is neither a comment nor SYMBOL=VALUE",
-            ),
+            ("CONFIG_A=y\nnonsense\n", "c:2: `nonsense` is neither a comment nor SYMBOL=VALUE"),
             (
                 "CONFIG_A B=y\n",
                 "c:1: `CONFIG_A B` is no symbol name: letters, digits and underscores only",

@@ -18,10 +18,7 @@ pub fn difference(before: &Config, after: &Config) -> Config {
             before.is_set(symbol.as_str()) && after.get(symbol.as_str()).is_none()
         })
         .map(|(symbol, _)| (symbol.clone(), Value::No));
-    changed
-        .map(|(symbol, value)| (symbol.clone(), value.clone()))
-        .chain(gone)
-        .collect()
+    changed.map(|(symbol, value)| (symbol.clone(), value.clone())).chain(gone).collect()
 }
 
 #[cfg(test)]

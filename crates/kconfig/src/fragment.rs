@@ -28,11 +28,7 @@ pub fn parse_fragment(file: &str, text: &str) -> Result<Vec<Request>, SyntaxErro
 }
 
 fn request(file: &str, line: u32, assignment: Assignment<'_>) -> Result<Request, SyntaxError> {
-    let Assignment {
-        symbol,
-        value,
-        comment,
-    } = assignment;
+    let Assignment { symbol, value, comment } = assignment;
     if value == Value::Number(String::new()) {
         return Err(SyntaxError {
             file: file.to_owned(),
@@ -44,11 +40,7 @@ fn request(file: &str, line: u32, assignment: Assignment<'_>) -> Result<Request,
     Ok(Request {
         symbol,
         value,
-        origin: Origin {
-            asker: Asker::User,
-            file: file.to_owned(),
-            line,
-        },
+        origin: Origin { asker: Asker::User, file: file.to_owned(), line },
         necessity,
         why: (!why.is_empty()).then(|| why.to_owned()),
     })
@@ -78,55 +70,17 @@ mod tests {
             ("64BIT=y", "64BIT", "y", Required, None),
             ("  SWAP = n  ", "SWAP", "n", Required, None),
             ("# CONFIG_NET is not set", "NET", "n", Required, None),
-            (
-                "# CONFIG_NET is not set # optional",
-                "NET",
-                "n",
-                Optional,
-                None,
-            ),
+            ("# CONFIG_NET is not set # optional", "NET", "n", Optional, None),
             ("CONFIG_NET=y # optional", "NET", "y", Optional, None),
-            (
-                "CONFIG_NET=y #optional: why not",
-                "NET",
-                "y",
-                Optional,
-                Some("why not"),
-            ),
-            (
-                "CONFIG_NET=y # optional, why not",
-                "NET",
-                "y",
-                Optional,
-                Some("why not"),
-            ),
-            (
-                "CONFIG_NET=y # optionally so",
-                "NET",
-                "y",
-                Required,
-                Some("optionally so"),
-            ),
-            (
-                "CONFIG_NET=y\t# the web",
-                "NET",
-                "y",
-                Required,
-                Some("the web"),
-            ),
+            ("CONFIG_NET=y #optional: why not", "NET", "y", Optional, Some("why not")),
+            ("CONFIG_NET=y # optional, why not", "NET", "y", Optional, Some("why not")),
+            ("CONFIG_NET=y # optionally so", "NET", "y", Required, Some("optionally so")),
+            ("CONFIG_NET=y\t# the web", "NET", "y", Required, Some("the web")),
             ("H=\"a#b\" # name", "H", "\"a#b\"", Required, Some("name")),
-            (
-                "PHYSICAL_START=0x200000",
-                "PHYSICAL_START",
-                "0x200000",
-                Required,
-                None,
-            ),
+            ("PHYSICAL_START=0x200000", "PHYSICAL_START", "0x200000", Required, None),
         ] {
             let requests = parse_fragment("mine.cfg", &format!("# head\n\n{line}\r\n")).unwrap();
-            let [request] = requests.as_slice() else {
-                panic!("{line}: {requests:?}")
-            };
+            let [request] = requests.as_slice() else { panic!("{line}: {requests:?}") };
             assert_eq!(request.symbol, name, "{line}");
             assert_eq!(request.value, value.parse().unwrap(), "{line}");
             assert_eq!(request.necessity, necessity, "{line}");
@@ -137,13 +91,7 @@ mod tests {
 
     #[test]
     fn comments_say_nothing() {
-        for text in [
-            "",
-            "# a comment",
-            "# CONFIG_NET=y",
-            "# Swap is not set",
-            "#",
-        ] {
+        for text in ["", "# a comment", "# CONFIG_NET=y", "# Swap is not set", "#"] {
             assert_eq!(parse_fragment("f", text), Ok(Vec::new()), "{text}");
         }
     }
@@ -151,11 +99,7 @@ mod tests {
     #[test]
     fn bad_lines_are_named_with_a_hint() {
         for (text, message, hint) in [
-            (
-                "A=y\nB=",
-                "f:2: B has no value",
-                "to unset it, write `# CONFIG_B is not set`",
-            ),
+            ("A=y\nB=", "f:2: B has no value", "to unset it, write `# CONFIG_B is not set`"),
             (
                 "DEFAULT_HOSTNAME=microvm",
                 "f:1: DEFAULT_HOSTNAME: `microvm` is no value: y, m, n, a number, or text in double quotes",

@@ -6,7 +6,9 @@
 //! - [`Config`] is a `.config`, with [`Symbol`]s (named without `CONFIG_`) and [`Value`]s;
 //! - [`parse_fragment`] reads [`Request`]s, each with its [`Origin`];
 //! - [`Asked`] is the merge of all requests, [`Verdict`] its comparison with the `.config` that
-//!   the kernel's own `conf` made of it.
+//!   the kernel's own `conf` made of it;
+//! - [`tree::SymbolTree`] is what a source tree says of its symbols: it tells why one was dropped,
+//!   and explains any of them.
 
 mod asked;
 mod config;
@@ -16,6 +18,7 @@ mod line;
 mod request;
 mod suggest;
 mod symbol;
+pub mod tree;
 mod value;
 mod verdict;
 

@@ -82,11 +82,7 @@ pub(crate) fn parse_lines<'a>(
     text: &'a str,
 ) -> impl Iterator<Item = Result<(u32, Assignment<'a>), SyntaxError>> {
     text.lines().zip(1u32..).filter_map(move |(written, line)| {
-        let error = |problem| SyntaxError {
-            file: file.to_owned(),
-            line,
-            problem,
-        };
+        let error = |problem| SyntaxError { file: file.to_owned(), line, problem };
         match parse_line(written) {
             Ok(said) => said.map(|assignment| Ok((line, assignment))),
             Err(problem) => Some(Err(error(problem))),
@@ -103,18 +99,12 @@ fn parse_line(line: &str) -> Result<Option<Assignment<'_>>, SyntaxProblem> {
         return Ok(parse_not_set(comment));
     }
     let Some((name, rest)) = line.split_once('=') else {
-        return Err(SyntaxProblem::NoAssignment {
-            text: line.chars().take(SHOWN_CHARS).collect(),
-        });
+        return Err(SyntaxProblem::NoAssignment { text: line.chars().take(SHOWN_CHARS).collect() });
     };
     let symbol: Symbol = name.trim_end().parse()?;
     let (value, comment) = split_comment(rest);
     match value.parse() {
-        Ok(value) => Ok(Some(Assignment {
-            symbol,
-            value,
-            comment,
-        })),
+        Ok(value) => Ok(Some(Assignment { symbol, value, comment })),
         Err(invalid) => Err(SyntaxProblem::Value { symbol, invalid }),
     }
 }
@@ -126,11 +116,7 @@ fn parse_not_set(comment: &str) -> Option<Assignment<'_>> {
     if !name.starts_with("CONFIG_") {
         return None;
     }
-    Some(Assignment {
-        symbol: name.parse().ok()?,
-        value: Value::No,
-        comment,
-    })
+    Some(Assignment { symbol: name.parse().ok()?, value: Value::No, comment })
 }
 
 /// Cuts a trailing `# comment`, but not within quotes.

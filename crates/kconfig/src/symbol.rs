@@ -40,9 +40,7 @@ impl FromStr for Symbol {
         let name = written.strip_prefix(PREFIX).unwrap_or(written);
         let valid = |c: char| c.is_ascii_alphanumeric() || c == '_';
         if name.is_empty() || !name.chars().all(valid) {
-            return Err(InvalidSymbol {
-                name: written.to_owned(),
-            });
+            return Err(InvalidSymbol { name: written.to_owned() });
         }
         Ok(Self(name.to_owned()))
     }

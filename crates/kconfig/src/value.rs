@@ -54,9 +54,7 @@ pub(crate) fn parse_number(text: &str) -> Option<i128> {
         Some(rest) => (true, rest),
         None => (false, text),
     };
-    let hex = digits
-        .strip_prefix("0x")
-        .or_else(|| digits.strip_prefix("0X"));
+    let hex = digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X"));
     let magnitude = match hex {
         Some(hex) => i128::from(u64::from_str_radix(hex, 16).ok()?),
         None => i128::from(digits.parse::<u64>().ok()?),
@@ -69,9 +67,7 @@ impl FromStr for Value {
 
     /// Reads what stands after `CONFIG_X=`.
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        let invalid = || InvalidValue {
-            text: text.to_owned(),
-        };
+        let invalid = || InvalidValue { text: text.to_owned() };
         match text {
             "y" => Ok(Self::Yes),
             "m" => Ok(Self::Module),
@@ -86,9 +82,7 @@ impl FromStr for Value {
 /// Digits as `sym_string_valid` of scripts/kconfig/symbol.c takes them for `int` and `hex`.
 fn is_number(text: &str) -> bool {
     let digits = text.strip_prefix('-').unwrap_or(text);
-    let hex = digits
-        .strip_prefix("0x")
-        .or_else(|| digits.strip_prefix("0X"));
+    let hex = digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X"));
     match hex {
         Some(hex) => !hex.is_empty() && hex.bytes().all(|b| b.is_ascii_hexdigit()),
         None => {
@@ -166,10 +160,7 @@ mod tests {
             ("", Value::Number(String::new())),
             (r#""""#, Value::Text(String::new())),
             (r#""a # b""#, Value::Text("a # b".into())),
-            (
-                r#""say \"hi\" \\ there""#,
-                Value::Text(r#"say "hi" \ there"#.into()),
-            ),
+            (r#""say \"hi\" \\ there""#, Value::Text(r#"say "hi" \ there"#.into())),
         ] {
             assert_eq!(text.parse(), Ok(value.clone()), "{text}");
             assert_eq!(value.to_string(), text);

@@ -30,10 +30,9 @@ impl Verdict {
             if fulfils(value, &wish.request.value) {
                 verdict.kept.push(symbol.clone());
             } else {
-                verdict.dropped.push(Dropped {
-                    request: wish.request.clone(),
-                    got: value.cloned(),
-                });
+                verdict
+                    .dropped
+                    .push(Dropped { request: wish.request.clone(), got: value.cloned() });
             }
         }
         verdict
@@ -41,9 +40,7 @@ impl Verdict {
 
     /// The drops that a build must fail for.
     pub fn failures(&self) -> impl Iterator<Item = &Dropped> {
-        self.dropped
-            .iter()
-            .filter(|dropped| dropped.request.necessity == Necessity::Required)
+        self.dropped.iter().filter(|dropped| dropped.request.necessity == Necessity::Required)
     }
 }
 
@@ -66,16 +63,9 @@ mod tests {
         let got = "CONFIG_A=y\nCONFIG_C=y\nCONFIG_D=0xa\nCONFIG_F=\"x\"\nCONFIG_H=y\n";
         let verdict = Verdict::compare(&asked, &Config::parse("c", got).unwrap());
         assert_eq!(verdict.kept, ["A", "B", "D", "F"]);
-        let dropped: Vec<_> = verdict
-            .dropped
-            .iter()
-            .map(|d| d.request.symbol.as_str())
-            .collect();
+        let dropped: Vec<_> = verdict.dropped.iter().map(|d| d.request.symbol.as_str()).collect();
         assert_eq!(dropped, ["C", "E", "G", "H"]);
-        let failures: Vec<_> = verdict
-            .failures()
-            .map(|d| d.request.symbol.as_str())
-            .collect();
+        let failures: Vec<_> = verdict.failures().map(|d| d.request.symbol.as_str()).collect();
         assert_eq!(failures, ["C", "G", "H"]);
         assert_eq!(verdict.dropped[0].got, Some(Value::Yes));
         assert_eq!(verdict.dropped[1].got, None);
