@@ -42,9 +42,7 @@ impl Default for Cancel {
         let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
             .expect("the process can open a descriptor at its start");
         let signal = AtomicI32::new(0);
-        Self {
-            shared: Arc::new(Shared { signal, event }),
-        }
+        Self { shared: Arc::new(Shared { signal, event }) }
     }
 }
 
@@ -54,9 +52,7 @@ impl Cancel {
     /// Takes no lock; but call it from a thread, not from a signal handler.
     pub fn cancel(&self, signal: i32) {
         let first =
-            self.shared
-                .signal
-                .compare_exchange(0, signal, Ordering::SeqCst, Ordering::SeqCst);
+            self.shared.signal.compare_exchange(0, signal, Ordering::SeqCst, Ordering::SeqCst);
         if first.is_ok() {
             // A counter that cannot overflow with one write: the only way to fail is not there.
             let _ = rustix::io::write(&self.shared.event, &1_u64.to_ne_bytes());
@@ -93,9 +89,7 @@ impl AsFd for Cancel {
 
 impl fmt::Debug for Cancel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cancel")
-            .field("signal", &self.signal())
-            .finish()
+        f.debug_struct("Cancel").field("signal", &self.signal()).finish()
     }
 }
 

@@ -5,8 +5,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, kill_process_group, pidfd_open};
+
+use crate::poll_until;
 
 /// Whom a signal to a child reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,13 +35,7 @@ impl Child {
     pub(crate) fn new(mut inner: std::process::Child, reach: Reach) -> io::Result<Self> {
         let pid = Pid::from_child(&inner);
         match pidfd_open(pid, PidfdFlags::empty()) {
-            Ok(exit) => Ok(Self {
-                inner,
-                pid,
-                reach,
-                exit,
-                status: None,
-            }),
+            Ok(exit) => Ok(Self { inner, pid, reach, exit, status: None }),
             Err(error) => {
                 inner.kill()?;
                 inner.wait()?;
@@ -145,22 +141,6 @@ impl Drop for Child {
     fn drop(&mut self) {
         if self.status.is_none() {
             let _ = self.kill();
-        }
-    }
-}
-
-/// poll(2) until something is ready (`true`) or the deadline has passed (`false`).
-pub(crate) fn poll_until(fds: &mut [PollFd<'_>], deadline: Option<Instant>) -> io::Result<bool> {
-    loop {
-        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        let left = left.map(|left| Timespec {
-            tv_sec: left.as_secs() as i64,
-            tv_nsec: left.subsec_nanos().into(),
-        });
-        match poll(fds, left.as_ref()) {
-            Ok(ready) => return Ok(ready > 0),
-            Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
         }
     }
 }

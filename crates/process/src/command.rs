@@ -83,15 +83,13 @@ impl Command {
 
     /// Adds arguments.
     pub fn args(&mut self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> &mut Self {
-        self.args
-            .extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
+        self.args.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
         self
     }
 
     /// Sets a variable of its environment.
     pub fn env(&mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> &mut Self {
-        self.env
-            .insert(name.as_ref().to_owned(), Some(value.as_ref().to_owned()));
+        self.env.insert(name.as_ref().to_owned(), Some(value.as_ref().to_owned()));
         self
     }
 
@@ -140,10 +138,7 @@ impl Command {
             let removed = self.env.iter().filter(|(_, value)| value.is_none());
             words.extend(removed.map(|(name, _)| format!("-u {}", quote_word(name))));
         }
-        let set = self
-            .env
-            .iter()
-            .filter_map(|(name, value)| Some((name, value.as_ref()?)));
+        let set = self.env.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
         words.extend(set.map(|(name, value)| quote_assignment(name, value)));
         words.push(quote_word(self.program.path().as_os_str()));
         words.extend(self.args.iter().map(|arg| quote_word(arg)));
@@ -174,11 +169,7 @@ impl Command {
             cancel,
             self.timeout,
             &mut |stream, chunk| {
-                let kept = if stream == 0 {
-                    &mut output.stdout
-                } else {
-                    &mut output.stderr
-                };
+                let kept = if stream == 0 { &mut output.stdout } else { &mut output.stderr };
                 kept.extend_from_slice(chunk);
                 Ok(())
             },
@@ -204,21 +195,13 @@ impl Command {
         on_line: &mut dyn FnMut(&str),
     ) -> Result<(), ProcessError> {
         cancel.check()?;
-        let cannot_log = |source| ProcessError::Log {
-            path: log.to_owned(),
-            source,
-        };
-        let mut file = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(log)
-            .map_err(cannot_log)?;
+        let cannot_log = |source| ProcessError::Log { path: log.to_owned(), source };
+        let mut file =
+            OpenOptions::new().append(true).create(true).open(log).map_err(cannot_log)?;
         writeln!(file, "$ {}", self.render()).map_err(cannot_log)?;
 
         let (output, child_output) = io::pipe().map_err(|source| self.cannot_spawn(source))?;
-        let child_errors = child_output
-            .try_clone()
-            .map_err(|source| self.cannot_spawn(source))?;
+        let child_errors = child_output.try_clone().map_err(|source| self.cannot_spawn(source))?;
         let streams = Streams {
             stdin: Stdio::null(),
             stdout: child_output.into(),
@@ -229,20 +212,15 @@ impl Command {
         let mut tail = new_tail();
         let mut line = Vec::new();
         let mut log_failure = None;
-        let ending = run::follow(
-            &mut child,
-            vec![output],
-            cancel,
-            self.timeout,
-            &mut |_, chunk| {
+        let ending =
+            run::follow(&mut child, vec![output], cancel, self.timeout, &mut |_, chunk| {
                 tail.push(chunk);
                 split_lines(&mut line, chunk, on_line);
                 file.write_all(chunk).map_err(|source| {
                     log_failure = Some(cannot_log(source));
                     io::Error::from(io::ErrorKind::WriteZero)
                 })
-            },
-        );
+            });
         if let Some(failure) = log_failure {
             return Err(failure);
         }
@@ -260,15 +238,10 @@ impl Command {
     /// Any [`ProcessError`]; an exit status other than 0 is [`ProcessError::Failed`].
     pub fn interact(&mut self, cancel: &Cancel) -> Result<(), ProcessError> {
         cancel.check()?;
-        let streams = Streams {
-            stdin: Stdio::inherit(),
-            stdout: Stdio::inherit(),
-            stderr: Stdio::inherit(),
-        };
+        let streams =
+            Streams { stdin: Stdio::inherit(), stdout: Stdio::inherit(), stderr: Stdio::inherit() };
         let mut child = self.spawn_with(streams, Reach::Alone)?;
-        let ending = run::follow(&mut child, Vec::new(), cancel, self.timeout, &mut |_, _| {
-            Ok(())
-        });
+        let ending = run::follow(&mut child, Vec::new(), cancel, self.timeout, &mut |_, _| Ok(()));
         let ending = ending.map_err(|source| self.cannot_follow(source))?;
         self.judge(ending, &new_tail(), None)
     }
@@ -286,11 +259,7 @@ impl Command {
 
     fn spawn_with(&mut self, streams: Streams, reach: Reach) -> Result<Child, ProcessError> {
         let mut command = std::process::Command::new(self.program.path());
-        command
-            .args(&self.args)
-            .stdin(streams.stdin)
-            .stdout(streams.stdout)
-            .stderr(streams.stderr);
+        command.args(&self.args).stdin(streams.stdin).stdout(streams.stdout).stderr(streams.stderr);
         if self.base == Environment::Empty {
             command.env_clear();
         }
@@ -308,10 +277,7 @@ impl Command {
         }
         // Held until the program runs, then closed here: the child alone has them.
         let inherited = std::mem::take(&mut self.inherited);
-        spawn::prepare(
-            &mut command,
-            inherited.iter().map(AsRawFd::as_raw_fd).collect(),
-        );
+        spawn::prepare(&mut command, inherited.iter().map(AsRawFd::as_raw_fd).collect());
         keeper::spawn(command)
             .and_then(|child| Child::new(child, reach))
             .map_err(|source| self.cannot_spawn(source))
@@ -321,34 +287,18 @@ impl Command {
         let (command, tail, log) = (self.render(), tail.to_text(), log.map(Path::to_owned));
         match ending {
             Ending::Exited(status) if status.success() => Ok(()),
-            Ending::Exited(status) => Err(ProcessError::Failed {
-                command,
-                status,
-                tail,
-                log,
-            }),
+            Ending::Exited(status) => Err(ProcessError::Failed { command, status, tail, log }),
             Ending::Cancelled(cancelled) => Err(cancelled.into()),
-            Ending::TimedOut(after) => Err(ProcessError::TimedOut {
-                command,
-                after,
-                tail,
-                log,
-            }),
+            Ending::TimedOut(after) => Err(ProcessError::TimedOut { command, after, tail, log }),
         }
     }
 
     fn cannot_spawn(&self, source: io::Error) -> ProcessError {
-        ProcessError::Spawn {
-            command: self.render(),
-            source,
-        }
+        ProcessError::Spawn { command: self.render(), source }
     }
 
     fn cannot_follow(&self, source: io::Error) -> ProcessError {
-        ProcessError::Follow {
-            command: self.render(),
-            source,
-        }
+        ProcessError::Follow { command: self.render(), source }
     }
 }
 

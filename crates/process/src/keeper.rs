@@ -26,28 +26,24 @@ pub(crate) fn spawn(command: Command) -> io::Result<Child> {
 }
 
 fn jobs() -> io::Result<Sender<Job>> {
-    let mut keeper = KEEPER
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut keeper = KEEPER.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     if let Some(jobs) = &*keeper {
         return Ok(jobs.clone());
     }
     let (jobs, queue) = channel::<Job>();
-    thread::Builder::new()
-        .name("process-keeper".to_owned())
-        .spawn(move || {
-            for mut job in queue {
-                let child = job.command.spawn();
-                // The descriptors meant for the child must be closed here when the caller goes on.
-                drop(job.command);
-                // A caller that is gone has dropped its interest: `Child` has no `Drop` that kills, so do it here.
-                if let Err(unwanted) = job.answer.send(child)
-                    && let Ok(mut child) = unwanted.0
-                {
-                    let _ = child.kill();
-                    let _ = child.wait();
-                }
+    thread::Builder::new().name("process-keeper".to_owned()).spawn(move || {
+        for mut job in queue {
+            let child = job.command.spawn();
+            // The descriptors meant for the child must be closed here when the caller goes on.
+            drop(job.command);
+            // A caller that is gone has dropped its interest: `Child` has no `Drop` that kills, so do it here.
+            if let Err(unwanted) = job.answer.send(child)
+                && let Ok(mut child) = unwanted.0
+            {
+                let _ = child.kill();
+                let _ = child.wait();
             }
-        })?;
+        }
+    })?;
     Ok(keeper.insert(jobs).clone())
 }

@@ -37,9 +37,7 @@ impl Program {
             .into_iter()
             .find(|path| is_executable(path))
             .map(|path| Self { path })
-            .ok_or_else(|| ProcessError::NotFound {
-                name: name.to_owned(),
-            })
+            .ok_or_else(|| ProcessError::NotFound { name: name.to_owned() })
     }
 
     /// The program at `path`, unchecked: running it says what is wrong with it.
@@ -58,10 +56,7 @@ impl Program {
     ///
     /// Those of [`Command::output`]; a program that prints nothing gives the empty string.
     pub fn version_line(&self, cancel: &Cancel) -> Result<String, ProcessError> {
-        let output = Command::new(self)
-            .arg("--version")
-            .timeout(VERSION_TIMEOUT)
-            .output(cancel)?;
+        let output = Command::new(self).arg("--version").timeout(VERSION_TIMEOUT).output(cancel)?;
         let text = [output.stdout, output.stderr].concat();
         let text = printable(&text);
         let line = text.lines().map(str::trim).find(|line| !line.is_empty());
@@ -92,10 +87,7 @@ mod tests {
 
         std::fs::set_permissions(second.join("tool"), std::fs::Permissions::from_mode(0o755))
             .unwrap();
-        assert_eq!(
-            Program::find("tool", &search).unwrap().path(),
-            second.join("tool")
-        );
+        assert_eq!(Program::find("tool", &search).unwrap().path(), second.join("tool"));
     }
 
     #[test]
@@ -108,10 +100,7 @@ mod tests {
             let path = sandbox.path().join(stream);
             std::fs::write(&path, script).unwrap();
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-            assert_eq!(
-                Program::at(path).version_line(&Cancel::default()).unwrap(),
-                "tool 1.2"
-            );
+            assert_eq!(Program::at(path).version_line(&Cancel::default()).unwrap(), "tool 1.2");
         }
     }
 }

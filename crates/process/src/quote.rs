@@ -14,10 +14,7 @@ pub fn quote_word(word: &OsStr) -> String {
         Ok(text) if !text.chars().any(char::is_control) => {
             format!("'{}'", text.replace('\'', r"'\''"))
         }
-        _ => format!(
-            "$'{}'",
-            bytes.iter().copied().map(escape_byte).collect::<String>()
-        ),
+        _ => format!("$'{}'", bytes.iter().copied().map(escape_byte).collect::<String>()),
     }
 }
 
@@ -63,10 +60,7 @@ mod tests {
         for word in words {
             let quoted = quote_word(OsStr::from_bytes(word));
             let script = format!("printf %s {quoted}");
-            let output = std::process::Command::new("bash")
-                .args(["-c", &script])
-                .output()
-                .unwrap();
+            let output = std::process::Command::new("bash").args(["-c", &script]).output().unwrap();
             assert_eq!(output.stdout, *word, "{quoted}");
         }
     }
@@ -74,10 +68,7 @@ mod tests {
     #[test]
     fn plain_words_stay_plain() {
         assert_eq!(quote_word(OsStr::new("-machine")), "-machine");
-        assert_eq!(
-            quote_word(OsStr::new("microvm,acpi=off")),
-            "microvm,acpi=off"
-        );
+        assert_eq!(quote_word(OsStr::new("microvm,acpi=off")), "microvm,acpi=off");
         assert_eq!(quote_word(OsStr::new("it's")), r"'it'\''s'");
     }
 }

@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags};
 use rustix::process::Signal;
 
-use crate::child::poll_until;
-use crate::{Cancel, Cancelled, Child};
+use crate::{Cancel, Cancelled, Child, poll_until};
 
 /// How long a program may take to end after SIGTERM.
 const GRACE: Duration = Duration::from_secs(3);
@@ -80,16 +79,9 @@ fn wait_for_any(
     heed_cancel: bool,
     deadline: Option<Instant>,
 ) -> io::Result<Ready> {
-    let heed = if heed_cancel {
-        PollFlags::IN
-    } else {
-        PollFlags::empty()
-    };
+    let heed = if heed_cancel { PollFlags::IN } else { PollFlags::empty() };
     let mut fds = vec![PollFd::new(child, PollFlags::IN), PollFd::new(cancel, heed)];
-    fds.extend(
-        open.iter()
-            .map(|index| PollFd::new(&pipes[*index], PollFlags::IN)),
-    );
+    fds.extend(open.iter().map(|index| PollFd::new(&pipes[*index], PollFlags::IN)));
     poll_until(&mut fds, deadline)?;
     let is_ready = |fd: &PollFd<'_>| !fd.revents().is_empty();
     let ready_pipes = open.iter().zip(&fds[2..]).filter(|(_, fd)| is_ready(fd));
@@ -127,10 +119,8 @@ fn drain(
     sink: &mut dyn FnMut(usize, &[u8]) -> io::Result<()>,
 ) -> io::Result<()> {
     loop {
-        let mut fds: Vec<_> = open
-            .iter()
-            .map(|index| PollFd::new(&pipes[*index], PollFlags::IN))
-            .collect();
+        let mut fds: Vec<_> =
+            open.iter().map(|index| PollFd::new(&pipes[*index], PollFlags::IN)).collect();
         if !poll_until(&mut fds, Some(Instant::now()))? {
             return Ok(());
         }

@@ -17,12 +17,7 @@ pub struct Tail {
 impl Tail {
     /// An empty tail of at most `max_lines` lines and `max_bytes` bytes.
     pub fn new(max_lines: usize, max_bytes: usize) -> Self {
-        Self {
-            max_lines,
-            max_bytes,
-            bytes: VecDeque::new(),
-            line_feeds: 0,
-        }
+        Self { max_lines, max_bytes, bytes: VecDeque::new(), line_feeds: 0 }
     }
 
     /// Appends output; chunks may end anywhere.
@@ -44,9 +39,7 @@ impl Tail {
 
     /// The lines kept, fit for a terminal (see [`printable`]), without the last line feed.
     pub fn to_text(&self) -> String {
-        printable(&self.to_bytes())
-            .trim_end_matches('\n')
-            .to_owned()
+        printable(&self.to_bytes()).trim_end_matches('\n').to_owned()
     }
 
     /// Whole lines, and the one that has begun.
@@ -65,14 +58,8 @@ mod tests {
         let text: String = (0..100).map(|number| format!("line {number}\n")).collect();
         for size in [1, 3, 7, 64, 4096] {
             let mut tail = Tail::new(3, 1000);
-            text.as_bytes()
-                .chunks(size)
-                .for_each(|chunk| tail.push(chunk));
-            assert_eq!(
-                tail.to_text(),
-                "line 97\nline 98\nline 99",
-                "chunks of {size}"
-            );
+            text.as_bytes().chunks(size).for_each(|chunk| tail.push(chunk));
+            assert_eq!(tail.to_text(), "line 97\nline 98\nline 99", "chunks of {size}");
         }
     }
 

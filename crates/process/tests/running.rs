@@ -16,11 +16,7 @@ fn sh(script: &str) -> Command {
 }
 
 fn quiet(stdout: Stdio) -> Streams {
-    Streams {
-        stdin: Stdio::null(),
-        stdout,
-        stderr: Stdio::null(),
-    }
+    Streams { stdin: Stdio::null(), stdout, stderr: Stdio::null() }
 }
 
 /// Waits for the death of a process that is not our child: its process descriptor says so at once.
@@ -30,10 +26,7 @@ fn assert_dies(pid: &str) {
     let Ok(process) = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()) else {
         return;
     };
-    let timeout = Timespec {
-        tv_sec: 10,
-        tv_nsec: 0,
-    };
+    let timeout = Timespec { tv_sec: 10, tv_nsec: 0 };
     let ready = poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&timeout)).unwrap();
     assert_eq!(ready, 1, "process {pid:?} still lives");
 }
@@ -42,38 +35,21 @@ fn assert_dies(pid: &str) {
 fn both_streams_are_kept_apart_however_much_there_is() {
     let script = "head -c 300000 /dev/zero; head -c 200000 /dev/zero >&2; cat; echo end";
     let output = sh(script).output(&Cancel::default()).unwrap();
-    assert_eq!(
-        (output.stdout.len(), output.stderr.len()),
-        (300_004, 200_000)
-    );
+    assert_eq!((output.stdout.len(), output.stderr.len()), (300_004, 200_000));
 }
 
 #[test]
 fn a_failure_shows_what_can_be_pasted_and_the_end_of_the_output() {
     let mut command = sh("seq 100; echo \"$GREETING\" >&2; exit 3");
-    command
-        .env("GREETING", "it's \x1b[31mred")
-        .env_remove("MAKEFLAGS")
-        .current_dir("/");
+    command.env("GREETING", "it's \x1b[31mred").env_remove("MAKEFLAGS").current_dir("/");
     let error = command.output(&Cancel::default()).unwrap_err();
-    let ProcessError::Failed {
-        command,
-        status,
-        tail,
-        log,
-    } = &error
-    else {
-        panic!("{error}")
-    };
+    let ProcessError::Failed { command, status, tail, log } = &error else { panic!("{error}") };
     assert_eq!(status.code(), Some(3));
     assert_eq!(tail.lines().count(), 30);
     assert!(tail.ends_with("100\nit's \\x1b[31mred"), "{tail}");
     assert_eq!(*log, None);
 
-    let pasted = std::process::Command::new("bash")
-        .args(["-c", command])
-        .output()
-        .unwrap();
+    let pasted = std::process::Command::new("bash").args(["-c", command]).output().unwrap();
     assert_eq!(pasted.status.code(), Some(3));
     assert_eq!(pasted.stderr, b"it's \x1b[31mred\n");
     let text = error.to_string();
@@ -88,12 +64,7 @@ fn a_failure_shows_what_can_be_pasted_and_the_end_of_the_output() {
 #[test]
 fn a_signal_is_told_from_a_status() {
     let error = sh("kill -9 $$").output(&Cancel::default()).unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .starts_with("a program failed with signal 9\n"),
-        "{error}"
-    );
+    assert!(error.to_string().starts_with("a program failed with signal 9\n"), "{error}");
 }
 
 #[test]
@@ -102,22 +73,13 @@ fn the_log_has_everything_and_the_callback_each_line() {
     let log = sandbox.path().join("log");
     let mut lines = Vec::new();
     let script = "echo one; echo two >&2; printf 'three\\r\\nfour'";
-    sh(script)
-        .stream(&Cancel::default(), &log, &mut |line| {
-            lines.push(line.to_owned())
-        })
-        .unwrap();
+    sh(script).stream(&Cancel::default(), &log, &mut |line| lines.push(line.to_owned())).unwrap();
     assert_eq!(lines, ["one", "two", "three", "four"]);
 
-    let error = sh("echo last; exit 1")
-        .stream(&Cancel::default(), &log, &mut |_| {})
-        .unwrap_err();
+    let error = sh("echo last; exit 1").stream(&Cancel::default(), &log, &mut |_| {}).unwrap_err();
     let text = error.to_string();
     assert!(
-        text.ends_with(&format!(
-            "output:\n    last\n  the whole log: {}",
-            log.display()
-        )),
+        text.ends_with(&format!("output:\n    last\n  the whole log: {}", log.display())),
         "{text}"
     );
     let logged = std::fs::read_to_string(&log).unwrap();
@@ -131,9 +93,8 @@ fn the_log_has_everything_and_the_callback_each_line() {
 fn a_full_disk_is_said_and_nothing_is_left_running() {
     let mut pid = String::new();
     let script = "echo $$; exec sleep 1000";
-    let error = sh(script).stream(&Cancel::default(), Path::new("/dev/full"), &mut |line| {
-        pid = line.to_owned()
-    });
+    let error = sh(script)
+        .stream(&Cancel::default(), Path::new("/dev/full"), &mut |line| pid = line.to_owned());
     let error = error.unwrap_err();
     assert_eq!(error.to_string(), "cannot write the log /dev/full");
     assert_eq!(error.hint().unwrap(), "free some space on that file system");
@@ -156,16 +117,10 @@ fn cancelling_ends_the_whole_group() {
         }
     });
     assert!(matches!(error, Err(ProcessError::Cancelled(cancelled)) if cancelled.signal == 2));
-    assert!(
-        begun.elapsed() < Duration::from_secs(2),
-        "SIGTERM was enough"
-    );
+    assert!(begun.elapsed() < Duration::from_secs(2), "SIGTERM was enough");
     pids.iter().for_each(|pid| assert_dies(pid));
     assert!(
-        matches!(
-            sh("exit 0").output(&cancel),
-            Err(ProcessError::Cancelled(_))
-        ),
+        matches!(sh("exit 0").output(&cancel), Err(ProcessError::Cancelled(_))),
         "nothing starts any more"
     );
 }
@@ -198,18 +153,14 @@ fn time_can_be_limited() {
 
 #[test]
 fn what_the_program_leaves_behind_does_not_outlive_it() {
-    let output = sh("sleep 1000 & echo $!")
-        .output(&Cancel::default())
-        .unwrap();
+    let output = sh("sleep 1000 & echo $!").output(&Cancel::default()).unwrap();
     assert_dies(std::str::from_utf8(&output.stdout).unwrap());
 }
 
 #[test]
 fn a_daemon_that_keeps_the_pipe_does_not_keep_us() {
     let begun = Instant::now();
-    let output = sh("setsid sleep 5 & echo here")
-        .output(&Cancel::default())
-        .unwrap();
+    let output = sh("setsid sleep 5 & echo here").output(&Cancel::default()).unwrap();
     assert_eq!(output.stdout, b"here\n");
     assert!(begun.elapsed() < Duration::from_secs(4));
 }
@@ -219,10 +170,7 @@ fn a_child_outlives_the_thread_that_asked_for_it() {
     let child =
         std::thread::spawn(|| sh("exec sleep 1000").spawn(quiet(Stdio::null())).unwrap()).join();
     let mut child: Child = child.unwrap();
-    assert_eq!(
-        child.wait_timeout(Duration::from_millis(300)).unwrap(),
-        None
-    );
+    assert_eq!(child.wait_timeout(Duration::from_millis(300)).unwrap(), None);
     let pid = child.id().to_string();
     drop(child);
     assert_dies(&pid);
@@ -232,9 +180,7 @@ fn a_child_outlives_the_thread_that_asked_for_it() {
 fn a_descriptor_is_handed_over_under_its_number() {
     let (mut ours, theirs) = UnixStream::pair().unwrap();
     let number = theirs.as_raw_fd();
-    let mut command = sh(&format!(
-        "read word <&{number}; echo \"got $word\" >&{number}"
-    ));
+    let mut command = sh(&format!("read word <&{number}; echo \"got $word\" >&{number}"));
     let mut child = command.inherit(theirs).spawn(quiet(Stdio::null())).unwrap();
     ours.write_all(b"hello\n").unwrap();
     let mut answer = String::new();
@@ -251,10 +197,7 @@ fn ending_a_child_takes_as_long_as_it_needs() {
         .unwrap();
     let mut lines = BufReader::new(reader).lines();
     assert_eq!(lines.next().unwrap().unwrap(), "ready");
-    assert_eq!(
-        child.terminate(Duration::from_secs(10)).unwrap().code(),
-        Some(7)
-    );
+    assert_eq!(child.terminate(Duration::from_secs(10)).unwrap().code(), Some(7));
     assert_eq!(lines.next().unwrap().unwrap(), "bye");
 }
 
@@ -264,10 +207,7 @@ fn a_missing_program_is_named() {
         .arg("a b")
         .output(&Cancel::default())
         .unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "cannot start a program: /nonexistent/tool 'a b'"
-    );
+    assert_eq!(error.to_string(), "cannot start a program: /nonexistent/tool 'a b'");
 }
 
 #[test]
@@ -275,10 +215,7 @@ fn an_environment_can_be_empty() {
     let mut command = Command::new(&Program::at("/usr/bin/env"));
     command.env_clear().env("ONLY", "this one");
     assert_eq!(command.render(), "env -i ONLY='this one' /usr/bin/env");
-    assert_eq!(
-        command.output(&Cancel::default()).unwrap().stdout,
-        b"ONLY=this one\n"
-    );
+    assert_eq!(command.output(&Cancel::default()).unwrap().stdout, b"ONLY=this one\n");
 }
 
 /// Not a test of its own: what `a_child_dies_with_us` runs in a second process, which it then kills.
@@ -301,13 +238,9 @@ fn a_child_dies_with_us() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let lines = BufReader::new(victim.stdout.take().unwrap())
-        .lines()
-        .map_while(Result::ok);
-    let pid = lines
-        .filter_map(|line| Some(line.split_once("child ")?.1.to_owned()))
-        .next()
-        .unwrap();
+    let lines = BufReader::new(victim.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let pid =
+        lines.filter_map(|line| Some(line.split_once("child ")?.1.to_owned())).next().unwrap();
     victim.kill().unwrap();
     victim.wait().unwrap();
     assert_dies(&pid);

@@ -1,0 +1,90 @@
+//! The one table of what suits each accelerator; `docs/accelerators.md` explains how each line was found.
+
+use super::Accel;
+
+/// A machine option or kernel word, where it is used, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Setting {
+    /// As written on the command line.
+    pub text: &'static str,
+    /// The accelerators that it is used with.
+    pub with: &'static [Accel],
+    /// What it gains, or what goes wrong without it.
+    pub why: &'static str,
+}
+
+const ALL: &[Accel] = &Accel::ALL;
+const KVM: &[Accel] = &[Accel::Kvm];
+const NOT_KVM: &[Accel] = &[Accel::Tcg, Accel::Whpx, Accel::Hvf];
+
+/// Options of `-machine microvm`.
+const MACHINE_OPTIONS: &[Setting] = &[
+    Setting {
+        text: "acpi=off",
+        with: ALL,
+        why: "no tables to build and to parse; devices are named on the command line",
+    },
+    Setting {
+        text: "x-option-roms=off",
+        with: ALL,
+        why: "the firmware loads the kernel itself; the unused ROMs take half of QEMU's start",
+    },
+    Setting {
+        text: "pit=off",
+        with: KVM,
+        why: "kvm-clock and the TSC deadline timer need no PIT to be calibrated with",
+    },
+    Setting { text: "pic=off", with: KVM, why: "the APICs deliver every interrupt" },
+    Setting { text: "rtc=off", with: KVM, why: "kvm-clock gives the time" },
+    Setting {
+        text: "rtc=on",
+        with: NOT_KVM,
+        why: "the only source of the time of day; without it the kernel waits a second and starts in 1970",
+    },
+];
+
+/// Words of the kernel's command line.
+const KERNEL_WORDS: &[Setting] = &[
+    Setting {
+        text: "reboot=t",
+        with: ALL,
+        why: "a triple fault is the way out that every microvm has: QEMU exits on it",
+    },
+    Setting {
+        text: "panic=-1",
+        with: ALL,
+        why: "a panic ends the machine at once instead of hanging it",
+    },
+    Setting {
+        text: "no_timer_check",
+        with: ALL,
+        why: "the check of the timer interrupt waits 50 ms and proves nothing in a virtual machine",
+    },
+];
+
+/// The options of `-machine microvm` for an accelerator.
+pub fn machine_options(accel: Accel) -> impl Iterator<Item = &'static Setting> {
+    MACHINE_OPTIONS.iter().filter(move |setting| setting.with.contains(&accel))
+}
+
+/// The kernel words for an accelerator.
+pub fn kernel_words(accel: Accel) -> impl Iterator<Item = &'static Setting> {
+    KERNEL_WORDS.iter().filter(move |setting| setting.with.contains(&accel))
+}
+
+/// The value of `-cpu` for an accelerator, with its reason.
+pub fn cpu_model(accel: Accel) -> Setting {
+    match accel {
+        Accel::Tcg => Setting {
+            text: "max,-pku",
+            with: &[Accel::Tcg],
+            why: "all that TCG can do, but protection keys, over which one boot of seven oopsed in the guest",
+        },
+        Accel::Whpx => Setting { text: "max", with: &[Accel::Whpx], why: "there is no host model" },
+        Accel::Kvm | Accel::Hvf => Setting {
+            text: "host",
+            with: &[Accel::Kvm, Accel::Hvf],
+            why: "all that the host's processor can do",
+        },
+    }
+}
