@@ -122,16 +122,10 @@ impl Tree {
     /// When `target` does not exist or is a directory, and as for [`insert`](Self::insert).
     pub fn link(&mut self, path: &TreePath, target: &TreePath) -> Result<(), TreeError> {
         let Some(id) = self.find(target) else {
-            return Err(TreeError::NoLinkTarget {
-                path: path.clone(),
-                target: target.clone(),
-            });
+            return Err(TreeError::NoLinkTarget { path: path.clone(), target: target.clone() });
         };
         if self.slot(id).inode.is_directory() {
-            return Err(TreeError::LinkToDirectory {
-                path: path.clone(),
-                target: target.clone(),
-            });
+            return Err(TreeError::LinkToDirectory { path: path.clone(), target: target.clone() });
         }
         if self.find(path) == Some(id) {
             return Ok(());
@@ -172,17 +166,12 @@ impl Tree {
     }
 
     fn find(&self, path: &TreePath) -> Option<InodeId> {
-        path.components().try_fold(ROOT, |directory, name| {
-            self.slot(directory).children.get(name).copied()
-        })
+        path.components()
+            .try_fold(ROOT, |directory, name| self.slot(directory).children.get(name).copied())
     }
 
     fn add(&mut self, inode: Inode) -> InodeId {
-        self.slots.push(Some(Slot {
-            inode,
-            links: 1,
-            children: BTreeMap::new(),
-        }));
+        self.slots.push(Some(Slot { inode, links: 1, children: BTreeMap::new() }));
         InodeId(self.slots.len() - 1)
     }
 
@@ -204,10 +193,7 @@ impl Tree {
             at = match self.slot(at).children.get(name) {
                 Some(&next) if self.slot(next).inode.is_directory() => next,
                 Some(_) => {
-                    return Err(TreeError::NotDirectory {
-                        path: wanted.clone(),
-                        ancestor: path,
-                    });
+                    return Err(TreeError::NotDirectory { path: wanted.clone(), ancestor: path });
                 }
                 None => {
                     let next = self.add(Inode::directory(IMPLIED_DIRECTORY_MODE));
@@ -283,11 +269,7 @@ fn check(path: &TreePath, inode: &Inode) -> Result<(), TreeError> {
         Node::CharDevice(device) | Node::BlockDevice(device)
             if device.major >= 1 << 12 || device.minor >= 1 << 20 =>
         {
-            Err(TreeError::Device {
-                path: path(),
-                major: device.major,
-                minor: device.minor,
-            })
+            Err(TreeError::Device { path: path(), major: device.major, minor: device.minor })
         }
         Node::Symlink(target)
             if target.is_empty() || target.len() > PATH_MAX || target.contains(&0) =>
@@ -320,10 +302,7 @@ mod tests {
         for name in ["b/x", "a/y/z", "a-b", "a/x"] {
             tree.insert(&path(name), file(name)).unwrap();
         }
-        assert_eq!(
-            names(&tree),
-            ["/", "/a", "/a/x", "/a/y", "/a/y/z", "/a-b", "/b", "/b/x"]
-        );
+        assert_eq!(names(&tree), ["/", "/a", "/a/x", "/a/y", "/a/y/z", "/a-b", "/b", "/b/x"]);
         assert_eq!(tree.get(&path("a/y")), Some(&Inode::directory(0o755)));
     }
 
@@ -331,10 +310,8 @@ mod tests {
     fn a_directory_on_a_directory_keeps_the_entries() {
         let mut tree = Tree::new();
         tree.insert(&path("a/x"), file("x")).unwrap();
-        tree.insert(&path("a"), Inode::directory(0o700).owned_by(7, 8))
-            .unwrap();
-        tree.insert(&TreePath::root(), Inode::directory(0o711))
-            .unwrap();
+        tree.insert(&path("a"), Inode::directory(0o700).owned_by(7, 8)).unwrap();
+        tree.insert(&TreePath::root(), Inode::directory(0o711)).unwrap();
         assert_eq!(names(&tree), ["/", "/a", "/a/x"]);
         assert_eq!(tree.get(&path("a")).unwrap().metadata.uid, 7);
         assert_eq!(tree.get(&TreePath::root()).unwrap().metadata.mode, 0o711);
@@ -394,38 +371,14 @@ mod tests {
         tree.insert(&path("d"), Inode::directory(0o755)).unwrap();
         let device = |major, minor| Inode::char_device(major, minor, 0o600);
         let table = [
-            (
-                tree.insert(&path("f/x"), file("")),
-                "/f/x cannot be made: /f is not a directory",
-            ),
-            (
-                tree.insert(&TreePath::root(), file("")),
-                "the root can only be a directory",
-            ),
-            (
-                tree.link(&path("l"), &path("no")),
-                "/l cannot be a hard link: there is no /no",
-            ),
-            (
-                tree.link(&path("l"), &path("d")),
-                "/l cannot be a hard link: /d is a directory",
-            ),
-            (
-                tree.insert(&path("m"), Inode::directory(0o10_000)),
-                "/m: the mode 0o10000 has",
-            ),
-            (
-                tree.insert(&path("c"), device(4096, 0)),
-                "/c: there is no device 4096:0",
-            ),
-            (
-                tree.insert(&path("c"), device(0, 1 << 20)),
-                "/c: there is no device 0:1048576",
-            ),
-            (
-                tree.insert(&path("s"), Inode::symlink("")),
-                "/s: a symbolic link needs a target",
-            ),
+            (tree.insert(&path("f/x"), file("")), "/f/x cannot be made: /f is not a directory"),
+            (tree.insert(&TreePath::root(), file("")), "the root can only be a directory"),
+            (tree.link(&path("l"), &path("no")), "/l cannot be a hard link: there is no /no"),
+            (tree.link(&path("l"), &path("d")), "/l cannot be a hard link: /d is a directory"),
+            (tree.insert(&path("m"), Inode::directory(0o10_000)), "/m: the mode 0o10000 has"),
+            (tree.insert(&path("c"), device(4096, 0)), "/c: there is no device 4096:0"),
+            (tree.insert(&path("c"), device(0, 1 << 20)), "/c: there is no device 0:1048576"),
+            (tree.insert(&path("s"), Inode::symlink("")), "/s: a symbolic link needs a target"),
         ];
         for (result, message) in table {
             let error = result.unwrap_err().to_string();

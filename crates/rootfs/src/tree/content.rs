@@ -48,10 +48,7 @@ impl Content {
     /// When the host's file cannot be opened.
     pub fn open(&self) -> io::Result<ContentReader> {
         Ok(ContentReader(match self {
-            Self::Bytes(bytes) => Source::Bytes {
-                bytes: bytes.clone(),
-                at: 0,
-            },
+            Self::Bytes(bytes) => Source::Bytes { bytes: bytes.clone(), at: 0 },
             Self::HostFile { path, offset, len } => {
                 let mut file = File::open(path.as_path())?;
                 file.seek(SeekFrom::Start(*offset))?;
@@ -120,14 +117,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("layer");
         std::fs::write(&path, b"0123456789").unwrap();
-        (
-            dir,
-            Content::HostFile {
-                path: Arc::new(path),
-                offset,
-                len,
-            },
-        )
+        (dir, Content::HostFile { path: Arc::new(path), offset, len })
     }
 
     #[test]
@@ -141,11 +131,7 @@ mod tests {
     #[test]
     fn a_host_file_that_shrank_is_an_error() {
         let (_dir, content) = host_file(8, 5);
-        let error = content
-            .open()
-            .unwrap()
-            .read_to_end(&mut Vec::new())
-            .unwrap_err();
+        let error = content.open().unwrap().read_to_end(&mut Vec::new()).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
     }
 }

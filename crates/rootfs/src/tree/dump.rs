@@ -37,9 +37,7 @@ impl Tree {
                 write!(out, " {}={}", name.escape_ascii(), value.escape_ascii()).unwrap();
             }
             if entry.links > 1 {
-                let first = first_names
-                    .entry(entry.id)
-                    .or_insert_with(|| entry.path.clone());
+                let first = first_names.entry(entry.id).or_insert_with(|| entry.path.clone());
                 if *first != entry.path {
                     write!(out, " = {first}").unwrap();
                 }
@@ -64,14 +62,9 @@ mod tests {
         put("pipe", Inode::new(Node::Fifo, 0o600).owned_by(1000, 100)).unwrap();
         let mut old = Inode::file("", 0o644);
         old.metadata.mtime_s = -1;
-        old.metadata
-            .xattrs
-            .insert(b"user.a"[..].into(), b"\n"[..].into());
+        old.metadata.xattrs.insert(b"user.a"[..].into(), b"\n"[..].into());
         put("z\n", old).unwrap();
-        let link = (
-            TreePath::parse("zz").unwrap(),
-            TreePath::parse("bin/sh").unwrap(),
-        );
+        let link = (TreePath::parse("zz").unwrap(), TreePath::parse("bin/sh").unwrap());
         tree.link(&link.0, &link.1).unwrap();
         assert_eq!(
             tree.render_dump(),

@@ -65,23 +65,14 @@ pub struct Metadata {
 impl Metadata {
     /// Owned by root, at [`SOURCE_DATE_EPOCH`], without extended attributes.
     pub fn new(mode: u16) -> Self {
-        Self {
-            mode,
-            uid: 0,
-            gid: 0,
-            mtime_s: SOURCE_DATE_EPOCH,
-            xattrs: BTreeMap::new(),
-        }
+        Self { mode, uid: 0, gid: 0, mtime_s: SOURCE_DATE_EPOCH, xattrs: BTreeMap::new() }
     }
 }
 
 impl Inode {
     /// An inode owned by root, with fixed time.
     pub fn new(node: Node, mode: u16) -> Self {
-        Self {
-            node,
-            metadata: Metadata::new(mode),
-        }
+        Self { node, metadata: Metadata::new(mode) }
     }
 
     /// A directory.

@@ -67,24 +67,17 @@ impl TreePath {
             return Err(PathError::Empty);
         }
         if path.contains(&0) {
-            return Err(PathError::Nul {
-                path: printable(path),
-            });
+            return Err(PathError::Nul { path: printable(path) });
         }
         let mut clean = Vec::with_capacity(path.len());
         for name in path.split(|&byte| byte == b'/') {
             match name {
                 b"" | b"." => continue,
                 b".." => {
-                    return Err(PathError::Climbs {
-                        path: printable(path),
-                    });
+                    return Err(PathError::Climbs { path: printable(path) });
                 }
                 _ if name.len() > NAME_MAX => {
-                    return Err(PathError::NameTooLong {
-                        path: printable(path),
-                        len: name.len(),
-                    });
+                    return Err(PathError::NameTooLong { path: printable(path), len: name.len() });
                 }
                 _ => {}
             }
@@ -111,9 +104,7 @@ impl TreePath {
 
     /// The names from the root down; none for the root itself.
     pub fn components(&self) -> impl Iterator<Item = &[u8]> {
-        self.0
-            .split(|&byte| byte == b'/')
-            .filter(|name| !name.is_empty())
+        self.0.split(|&byte| byte == b'/').filter(|name| !name.is_empty())
     }
 
     /// The directory that holds this path, and its name there; `None` for the root.
@@ -167,12 +158,7 @@ mod tests {
     #[test]
     fn spellings_of_one_path_are_equal() {
         let want = TreePath::parse("etc/passwd").unwrap();
-        for spelling in [
-            "/etc/passwd",
-            "./etc/passwd",
-            "etc//passwd",
-            "etc/./passwd/",
-        ] {
+        for spelling in ["/etc/passwd", "./etc/passwd", "etc//passwd", "etc/./passwd/"] {
             assert_eq!(TreePath::parse(spelling).unwrap(), want, "{spelling}");
         }
         for root in ["/", ".", "./", "//"] {
@@ -190,10 +176,7 @@ mod tests {
             (b"../etc", "the path \"../etc\" holds `..`"),
             (b"a/../b", "the path \"a/../b\" holds `..`"),
             (long_name.as_bytes(), "has 256 bytes; the most is 255"),
-            (
-                long_path.as_bytes(),
-                "the path has 4099 bytes; the most is 4095",
-            ),
+            (long_path.as_bytes(), "the path has 4099 bytes; the most is 4095"),
         ];
         for (path, message) in table {
             let error = TreePath::parse(path).unwrap_err().to_string();

@@ -35,11 +35,7 @@ pub struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     pub(super) fn new(tree: &'a Tree, root: InodeId) -> Self {
-        Self {
-            tree,
-            root: Some(root),
-            open: Vec::new(),
-        }
+        Self { tree, root: Some(root), open: Vec::new() }
     }
 
     fn enter(&mut self, path: TreePath, id: InodeId) -> Entry<'a> {
@@ -47,12 +43,7 @@ impl<'a> Walk<'a> {
         if slot.inode.is_directory() {
             self.open.push((path.clone(), slot.children.iter()));
         }
-        Entry {
-            path,
-            id,
-            inode: &slot.inode,
-            links: slot.links,
-        }
+        Entry { path, id, inode: &slot.inode, links: slot.links }
     }
 }
 
