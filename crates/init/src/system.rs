@@ -22,7 +22,7 @@ pub struct System {
 enum Phase {
     /// It has not yet written into the fifo.
     Starting(Fd),
-    /// It has; what its init kept blocked then.
+    /// It has; the signals of its init then.
     Up(Option<Signals>),
 }
 
@@ -30,7 +30,7 @@ enum Phase {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Signals {
     pending: u64,
-    blocked: u64,
+    caught: u64,
 }
 
 impl System {
@@ -90,18 +90,16 @@ impl System {
     /// Whether it is about to end: the session was killed by it, or asked it to stop before it ended itself, and
     /// what counts is how the system ends.
     ///
-    /// BusyBox's init keeps the signals that stop it blocked and fetches them one by one, at most once a second;
-    /// while it shuts down it lets them through. A PID 1 without memory is one that the kernel is ending.
+    /// A signal to stop may be pending: BusyBox's init fetches them one by one, at most once a second. When it shuts
+    /// down, it first puts the signals that it catches back to their defaults. A PID 1 without memory is one that the
+    /// kernel is ending.
     #[must_use]
     pub fn is_stopping(&self) -> bool {
         let Phase::Up(Some(when_up)) = self.phase else {
             return false;
         };
         match signals_of_pid1() {
-            Some(now) => {
-                now.pending & STOP_SIGNALS != 0
-                    || (when_up.blocked & !now.blocked) & STOP_SIGNALS != 0
-            }
+            Some(now) => now.pending & STOP_SIGNALS != 0 || when_up.caught & !now.caught != 0,
             None => true,
         }
     }
@@ -156,5 +154,5 @@ fn parse_signals(status: &[u8]) -> Option<Signals> {
     };
     let mask = |name| u64::from_str_radix(field(name)?, 16).ok();
     field("VmSize:")?;
-    Some(Signals { pending: mask("ShdPnd:")? | mask("SigPnd:")?, blocked: mask("SigBlk:")? })
+    Some(Signals { pending: mask("ShdPnd:")? | mask("SigPnd:")?, caught: mask("SigCgt:")? })
 }
