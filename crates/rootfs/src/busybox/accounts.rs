@@ -42,8 +42,8 @@ impl Accounts {
 
     pub(super) fn render_passwd(&self) -> String {
         let line = |user: &User| {
-            let User { name, uid, gid, home, shell, .. } = user;
-            format!("{name}:x:{uid}:{gid}:{name}:{home}:{shell}\n")
+            let User { name, uid, gid, gecos, home, shell, .. } = user;
+            format!("{name}:x:{uid}:{gid}:{gecos}:{home}:{shell}\n")
         };
         self.users.iter().map(line).collect()
     }
@@ -60,6 +60,7 @@ impl Accounts {
         let line = |user: &User| {
             let hash = match &user.password {
                 Password::Locked => "*".to_owned(),
+                Password::Empty => String::new(),
                 Password::Plain(password) => hash_password(&user.name, password),
                 Password::Hashed(hash) => hash.clone(),
             };
@@ -75,6 +76,9 @@ impl Accounts {
             return Err(SpecError::AccountName { name: name.clone() });
         }
         for user in &self.users {
+            if !user.gecos.is_empty() {
+                check_field(&user.name, "description", &user.gecos)?;
+            }
             check_field(&user.name, "home", &user.home)?;
             check_field(&user.name, "shell", &user.shell)?;
             if let Password::Hashed(hash) = &user.password {
@@ -106,6 +110,7 @@ fn own_users() -> Vec<User> {
         name: name.to_owned(),
         uid: id,
         gid: id,
+        gecos: name.to_owned(),
         home: home.to_owned(),
         shell: shell.to_owned(),
         password: Password::Locked,
@@ -155,6 +160,7 @@ mod tests {
             name: name.to_owned(),
             uid,
             gid: uid,
+            gecos: name.to_owned(),
             home: format!("/home/{name}"),
             shell: "/bin/sh".to_owned(),
             password,

@@ -11,8 +11,8 @@ use mote_process::{Cancel, Command, ProcessError, Program};
 use super::binary::{Busybox, BusyboxBinary, LoadError, load_busybox};
 use crate::tree::SOURCE_DATE_EPOCH;
 
-/// The configuration: what differs from the defaults.
-const FRAGMENT: &str = include_str!("busybox.config");
+/// The configuration: what differs from the defaults. Part of what a built BusyBox is known by.
+pub const BUILD_CONFIG: &str = include_str!("busybox.config");
 
 /// A build of BusyBox.
 #[derive(Clone, Debug)]
@@ -163,11 +163,11 @@ impl Build<'_> {
     /// without a question.
     fn configure(&self) -> Result<(), BuildError> {
         let fragment = self.source.join("configs/mote_defconfig");
-        fs::write(&fragment, FRAGMENT).map_err(|source| self.work_dir(&fragment, source))?;
+        fs::write(&fragment, BUILD_CONFIG).map_err(|source| self.work_dir(&fragment, source))?;
         self.make(&["mote_defconfig".as_ref()], &mut |_| {})?;
         let config = self.source.join(".config");
         let text = fs::read_to_string(&config).map_err(|source| self.work_dir(&config, source))?;
-        let lines = not_kept(FRAGMENT, &text);
+        let lines = not_kept(BUILD_CONFIG, &text);
         if lines.is_empty() { Ok(()) } else { Err(BuildError::Config { lines }) }
     }
 

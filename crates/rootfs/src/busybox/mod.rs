@@ -13,7 +13,7 @@ mod spec;
 mod tree;
 
 pub use binary::{Busybox, BusyboxBinary, LoadError, load_busybox};
-pub use build::{BuildError, BuildEvent, BuildSpec, build_busybox};
+pub use build::{BUILD_CONFIG, BuildError, BuildEvent, BuildSpec, build_busybox};
 pub use spec::{
     BusyboxSpec, ExtraFile, Group, HostNameError, Login, Password, SpecError, StartScript, User,
 };

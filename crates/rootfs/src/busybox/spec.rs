@@ -49,6 +49,8 @@ pub struct User {
     pub uid: u32,
     /// Number of the first group.
     pub gid: u32,
+    /// What is known about the user beside, a full name say; may be empty.
+    pub gecos: String,
     /// Home directory; made (0700, the user's) unless it is `/`.
     pub home: String,
     /// Login shell.
@@ -62,6 +64,8 @@ pub struct User {
 pub enum Password {
     /// Not by password.
     Locked,
+    /// Without being asked for one.
+    Empty,
     /// By this password, which becomes a SHA-512 crypt hash.
     Plain(String),
     /// By the password of this crypt hash (`$6$…`).
@@ -120,6 +124,7 @@ impl fmt::Debug for Password {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Locked => "Locked",
+            Self::Empty => "Empty",
             Self::Plain(_) => "Plain(…)",
             Self::Hashed(_) => "Hashed(…)",
         })

@@ -10,7 +10,7 @@ use crate::tree::{Content, Inode, Tree, TreeError, TreePath};
 const BUSYBOX: &str = "bin/busybox";
 
 /// What the start scripts and the inittab call, whatever else the system is to do.
-const NEEDED: [&str; 8] = ["init", "sh", "mount", "umount", "mkdir", "ip", "login", "cttyhack"];
+const NEEDED: [&str; 8] = ["init", "sh", "mount", "umount", "mkdir", "ip", "su", "cttyhack"];
 
 /// Directories, with their modes.
 const DIRECTORIES: [(&str, u16); 20] = [
@@ -185,9 +185,9 @@ impl System {
 }
 
 fn check_applets(login: Login, busybox: &Busybox) -> Result<(), SpecError> {
-    let for_login = (login == Login::Password).then_some("getty");
+    let for_login = if login == Login::Password { &["getty", "login"][..] } else { &[] };
     let missing: Vec<_> =
-        NEEDED.into_iter().chain(for_login).filter(|name| !busybox.has_applet(name)).collect();
+        NEEDED.iter().chain(for_login).copied().filter(|name| !busybox.has_applet(name)).collect();
     if missing.is_empty() { Ok(()) } else { Err(SpecError::MissingApplets { missing }) }
 }
 
@@ -239,6 +239,7 @@ mod tests {
     fn usual() -> Busybox {
         busybox(&[
             "bin/sh",
+            "bin/su",
             "bin/login",
             "bin/mkdir",
             "bin/mount",
@@ -286,6 +287,7 @@ mod tests {
                 name: "donno".to_owned(),
                 uid: 1000,
                 gid: 100,
+                gecos: "donno".to_owned(),
                 home: "/home/donno".to_owned(),
                 shell: "/bin/ash".to_owned(),
                 password: Password::Plain("secret".to_owned()),
@@ -333,7 +335,7 @@ mod tests {
             (spec(script), "\"web\" is no name for a start script"),
             (
                 build_tree(&BusyboxSpec::default(), &busybox(&["bin/sh"])).unwrap_err(),
-                "lacks what the system needs: init, mount, umount, mkdir, ip, login, cttyhack",
+                "lacks what the system needs: init, mount, umount, mkdir, ip, su, cttyhack",
             ),
         ];
         for (error, message) in table {
