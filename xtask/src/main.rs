@@ -1,0 +1,29 @@
+//! Developer chores.
+
+mod boot_cost;
+mod host;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Developer chores
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask")]
+enum Chore {
+    /// Measure what kernels cost until PID 1: instructions, device accesses, memory, bytes
+    BootCost(boot_cost::Args),
+}
+
+fn main() -> ExitCode {
+    let result = match Chore::parse() {
+        Chore::BootCost(args) => boot_cost::run(&args),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
