@@ -1,7 +1,7 @@
 //! What can be wrong with a source.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use mote_process::Cancelled;
 
@@ -110,6 +110,12 @@ pub enum SourceError {
         /// The HTTP status.
         status: u16,
     },
+    /// A digest was given for a series, whose newest release changes.
+    #[error("a digest was given for {version}, which is a series of releases")]
+    PinnedSeries {
+        /// The series.
+        version: String,
+    },
     /// The list of digests is not one.
     #[error("not a list of digests: {url}")]
     NotSums {
@@ -158,12 +164,9 @@ pub enum TransferError {
         /// Bytes that the file has.
         announced: u64,
     },
-    /// Nothing came for a while.
-    #[error("nothing received for {seconds} s")]
-    Stalled {
-        /// How long it was waited.
-        seconds: u64,
-    },
+    /// The request ended without any reply.
+    #[error("no reply")]
+    Silent,
     /// The server has a trouble of its own that may pass.
     #[error("the server answered {status}")]
     Busy {
@@ -200,23 +203,37 @@ impl SourceError {
                     .to_owned()
             }
             Self::WrongDigest { .. } => "download it again; if that does not help, use another mirror".to_owned(),
-            Self::NotSums { .. } | Self::BadAddress { .. } => {
+            Self::PinnedSeries { version } => format!("name one of them, such as {version}.1"),
+            Self::NotSums { .. } | Self::Status { .. } | Self::BadAddress { .. } => {
                 "a mirror is the part of the address before /pub/linux/kernel".to_owned()
+            }
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
+                "an unpacked Linux source needs about 2 GB".to_owned()
             }
             _ => return None,
         };
         Some(hint)
     }
 
-    pub(super) fn io(
-        action: &'static str,
-        path: &std::path::Path,
-    ) -> impl FnOnce(io::Error) -> Self {
+    pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
-        move |source| Self::Io {
-            action,
-            path,
-            source,
+        move |source| Self::Io { action, path, source }
+    }
+
+    /// What `error` of opening `path` means.
+    pub(super) fn open(path: &Path, error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::NotFound => Self::Missing { path: path.to_owned() },
+            _ => Self::io("open", path)(error),
+        }
+    }
+
+    /// What an error of reading `path` means, where an interruption may be wrapped in one.
+    pub(super) fn reading(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |error| match error.downcast::<Cancelled>() {
+            Ok(cancelled) => Self::Cancelled(cancelled),
+            Err(source) => Self::Io { action: "read", path, source },
         }
     }
 }

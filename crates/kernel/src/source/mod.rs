@@ -12,7 +12,7 @@
 mod archive;
 mod debian;
 mod digest;
-mod download;
+mod directory;
 mod error;
 mod memo;
 mod mirror;
@@ -22,9 +22,8 @@ mod tree;
 pub use archive::unpack;
 pub use debian::{Found, find_on_machine};
 pub use digest::{Digest, DigestError, digest_tarball};
-pub use download::downloaded;
 pub use error::{SourceError, TransferError};
-pub use mirror::{Mirror, Release};
+pub use mirror::{Mirror, Release, downloaded};
 pub use spec::{SourceSpec, VersionWanted};
 pub use tree::{Source, SourceKind};
 

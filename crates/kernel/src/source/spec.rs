@@ -8,9 +8,8 @@ use std::str::FromStr;
 use crate::version::KernelVersion;
 
 /// The endings by which a tarball is known.
-const TARBALL_ENDINGS: [&str; 8] = [
-    ".tar", ".tar.xz", ".txz", ".tar.gz", ".tgz", ".tar.zst", ".tar.bz2", ".tbz2",
-];
+const TARBALL_ENDINGS: [&str; 8] =
+    [".tar", ".tar.xz", ".txz", ".tar.gz", ".tgz", ".tar.zst", ".tar.bz2", ".tbz2"];
 
 /// A source as it was asked for: `auto`, a directory, a tarball, or a version.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,13 +116,7 @@ mod tests {
     fn the_text_tells_the_kind() {
         let table = [
             ("auto", SourceSpec::Auto),
-            (
-                "6.12",
-                SourceSpec::Version(VersionWanted::NewestOf {
-                    major: 6,
-                    minor: 12,
-                }),
-            ),
+            ("6.12", SourceSpec::Version(VersionWanted::NewestOf { major: 6, minor: 12 })),
             ("6.12.95", exactly("6.12.95")),
             ("6.12.0", exactly("6.12.0")),
             ("6.13-rc2", exactly("6.13-rc2")),
@@ -150,10 +143,7 @@ mod tests {
             spec("../linux").relative_to(base),
             SourceSpec::Directory("/recipes/../linux".into())
         );
-        assert_eq!(
-            spec("/l.tar.xz").relative_to(base),
-            SourceSpec::Tarball("/l.tar.xz".into())
-        );
+        assert_eq!(spec("/l.tar.xz").relative_to(base), SourceSpec::Tarball("/l.tar.xz".into()));
         assert_eq!(spec("6.12").relative_to(base), spec("6.12"));
     }
 }

@@ -145,7 +145,10 @@ mod tests {
         let makefile = |lines: &[&str]| parse_makefile(&lines.join("\n")).map(|v| v.to_string());
         let table: [(&[&str], Result<&str, &str>); 5] = [
             (&["VERSION = 6", "PATCHLEVEL = 12", "SUBLEVEL = 95", "EXTRAVERSION ="], Ok("6.12.95")),
-            (&["# x", "VERSION = 6", "PATCHLEVEL=13", "SUBLEVEL = 0", "EXTRAVERSION = -rc2"], Ok("6.13-rc2")),
+            (
+                &["# x", "VERSION = 6", "PATCHLEVEL=13", "SUBLEVEL = 0", "EXTRAVERSION = -rc2"],
+                Ok("6.13-rc2"),
+            ),
             (&["all:", "\ttrue"], Err("VERSION in its Makefile")),
             (&["VERSION = six"], Err("VERSION in its Makefile")),
             (&["VERSION = 1", "PATCHLEVEL = 35", "SUBLEVEL ="], Err("SUBLEVEL in its Makefile")),
@@ -181,7 +184,11 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             fixture::write(dir.path());
             let path = dir.path().join(missing);
-            if path.is_dir() { fs::remove_dir_all(path).unwrap() } else { fs::remove_file(path).unwrap() }
+            if path.is_dir() {
+                fs::remove_dir_all(path).unwrap()
+            } else {
+                fs::remove_file(path).unwrap()
+            }
             let (message, hint) = refused(dir.path());
             let shown = dir.path().display();
             assert_eq!(message, format!("not a Linux source, {missing} is missing: {shown}"));
