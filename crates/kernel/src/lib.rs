@@ -22,10 +22,13 @@ mod tools;
 mod version;
 
 pub use artefact::{
-    ArtefactError, FileRecord, InputRecord, Integrity, Kernel, KernelRecord, KernelSpec, SCHEMA, SourceRecord,
+    ArtefactError, FileRecord, InputRecord, Integrity, Kernel, KernelInputs, KernelRecord,
+    KernelSpec, SCHEMA, SourceRecord,
 };
 pub use build::{BuildDirs, BuildError, BuildEvent, BuildOutcome, Progress, build};
-pub use config::{ConfigError, ConfigFile, ConfigOutcome, ConfigPlan, ConfigSpec, UnknownSymbol, Unfulfilled};
+pub use config::{
+    ConfigError, ConfigFile, ConfigOutcome, ConfigPlan, ConfigSpec, Unfulfilled, UnknownSymbol,
+};
 pub use explain::ExplainError;
 pub use feature::{Catalogue, Feature, FeatureError, FeatureFileError, FeatureSymbol};
 pub use menuconfig::MenuconfigError;

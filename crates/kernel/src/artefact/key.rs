@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::digest::sha256_hex;
 use super::record::InputRecord;
 use crate::config::{ConfigFile, ConfigPlan};
-use crate::source::Source;
+use crate::source::{Digest, Source};
 use crate::{Compiler, Toolchain};
 
 /// Counted up whenever this crate builds or packs differently, so that a cache forgets what the
@@ -29,19 +29,43 @@ impl KernelSpec<'_> {
     /// The time of a build unless another is wanted: 1970-01-01 00:00:00 UTC.
     pub const EPOCH_S: u64 = 0;
 
+    /// What the kernel is known by.
+    pub fn inputs(&self) -> KernelInputs<'_> {
+        KernelInputs {
+            source: &self.source.digest,
+            plan: self.plan,
+            compiler: &self.toolchain.compiler,
+            epoch_s: self.epoch_s,
+        }
+    }
+}
+
+/// What tells one kernel from another: a [`KernelSpec`] without the files and programs, so that a
+/// kernel that was built before is found when those are not at hand.
+#[derive(Debug, Clone, Copy)]
+pub struct KernelInputs<'a> {
+    /// The source's digest.
+    pub source: &'a Digest,
+    /// What is asked of it.
+    pub plan: &'a ConfigPlan,
+    /// Who compiles and links.
+    pub compiler: &'a Compiler,
+    /// The build's time as the kernel tells it, in seconds since 1970.
+    pub epoch_s: u64,
+}
+
+impl KernelInputs<'_> {
     /// The digest of everything that goes into the kernel, as 64 hexadecimal digits. The same key
     /// means the same bytes.
     pub fn key(&self) -> String {
-        sha256_hex(self.inputs())
+        sha256_hex(self.render())
     }
 
     /// One line for each thing that goes in.
-    fn inputs(&self) -> String {
-        let Self { source, plan, toolchain, epoch_s } = self;
-        let Compiler { cc, ld } = &toolchain.compiler;
+    fn render(&self) -> String {
+        let Self { source, plan, compiler: Compiler { cc, ld }, epoch_s } = self;
         let mut lines = format!(
-            "mote kernel {BUILD_VERSION}\nsource {}\ncc {cc}\nld {ld}\nepoch {epoch_s}\n",
-            source.digest
+            "mote kernel {BUILD_VERSION}\nsource {source}\ncc {cc}\nld {ld}\nepoch {epoch_s}\n",
         );
         let mut line = |what: &str, value: &dyn std::fmt::Display| {
             writeln!(lines, "{what} {value}").expect("a string takes all");
@@ -85,9 +109,9 @@ mod tests {
     fn everything_that_goes_in_shows_in_the_key() {
         let mut sandbox = Sandbox::new();
         let net = plan(&["net"], "SWAP=y");
-        let key = sandbox.spec(&net).key();
+        let key = sandbox.spec(&net).inputs().key();
         assert_eq!(
-            sandbox.spec(&net).inputs(),
+            sandbox.spec(&net).inputs().render(),
             format!(
                 "mote kernel 1\nsource {}\ncc cc 1\nld ld 1\nepoch 0\nfeature base\nfeature net\n\
                  fragment {} mine.cfg\nasked CONFIG_64BIT=y Required\nasked CONFIG_NET=y Required\n\
@@ -97,17 +121,17 @@ mod tests {
             )
         );
         assert_eq!(key.len(), 64);
-        assert_eq!(sandbox.spec(&plan(&["net", "base"], "SWAP=y")).key(), key);
+        assert_eq!(sandbox.spec(&plan(&["net", "base"], "SWAP=y")).inputs().key(), key);
 
         let mut others = vec![
-            sandbox.spec(&plan(&["base"], "SWAP=y")).key(),
-            sandbox.spec(&plan(&["net"], "SWAP=n")).key(),
-            KernelSpec { epoch_s: 1, ..sandbox.spec(&net) }.key(),
+            sandbox.spec(&plan(&["base"], "SWAP=y")).inputs().key(),
+            sandbox.spec(&plan(&["net"], "SWAP=n")).inputs().key(),
+            KernelSpec { epoch_s: 1, ..sandbox.spec(&net) }.inputs().key(),
         ];
         sandbox.toolchain.compiler.cc = "cc 2".into();
-        others.push(sandbox.spec(&net).key());
+        others.push(sandbox.spec(&net).inputs().key());
         sandbox.source.digest = "cd".repeat(32).parse().unwrap();
-        others.push(sandbox.spec(&net).key());
+        others.push(sandbox.spec(&net).inputs().key());
         others.push(key);
         let count = others.len();
         others.sort();

@@ -40,7 +40,7 @@ impl Kernel {
     /// What the kernel is made of.
     pub const RECORD: &'static str = "kernel.json";
     /// All that [`Kernel::RECORD`] has the digests of.
-    pub(super) const FILES: [&'static str; 4] =
+    pub const FILES: [&'static str; 4] =
         [Self::BZIMAGE, Self::SYSTEM_MAP, Self::CONFIG, Self::VMLINUX];
 
     /// Opens a kernel's folder and looks whether all is there.

@@ -9,7 +9,7 @@ mod record;
 mod write;
 
 pub use error::ArtefactError;
-pub use key::KernelSpec;
+pub use key::{KernelInputs, KernelSpec};
 pub use load::{Integrity, Kernel};
 pub use record::{FileRecord, InputRecord, KernelRecord, SCHEMA, SourceRecord};
 pub(crate) use write::write;

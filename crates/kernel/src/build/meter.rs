@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use mote_process::printable;
+
 /// The most lines that a failure shows.
 const MOST_ERRORS: usize = 12;
 
@@ -40,7 +42,7 @@ impl Meter {
             return Some(self.progress(self.began.elapsed()));
         }
         if is_error(line) && self.errors.len() < MOST_ERRORS {
-            self.errors.push(line.trim_end().to_owned());
+            self.errors.push(printable(line.trim_end().as_bytes()));
         }
         None
     }
