@@ -278,18 +278,75 @@ mod tests {
         assert_eq!(error.to_string(), format!("{} cannot be unpacked", text.display()));
         assert!(error.source().unwrap().to_string().contains("tar"), "{error:?}");
 
-        let other = dir.path().join("other.tar");
-        let tree = dir.path().join("other-1.0");
-        fs::create_dir(&tree).unwrap();
-        fs::write(tree.join("Makefile"), "all:\n").unwrap();
-        let tar = std::process::Command::new("tar")
-            .args(["-C", dir.path().to_str().unwrap(), "-cf", other.to_str().unwrap(), "other-1.0"])
-            .status();
-        assert!(tar.unwrap().success());
+        let other = tarball(dir.path(), "all:\n");
+        fs::remove_file(dir.path().join("busybox-1/Config.in")).unwrap();
+        let other = repack(dir.path(), &other);
         let error = build(&spec(dir.path(), other.clone())).unwrap_err();
-        let wanted =
-            format!("{} is no source of BusyBox: it has no include/libbb.h", other.display());
+        let wanted = format!("{} is no source of BusyBox: it has no Config.in", other.display());
         assert_eq!(error.to_string(), wanted);
+    }
+
+    /// A source whose `make` does as we say.
+    fn tarball(dir: &Path, makefile: &str) -> PathBuf {
+        let source = dir.join("busybox-1");
+        for name in ["include", "configs"] {
+            fs::create_dir_all(source.join(name)).unwrap();
+        }
+        fs::write(source.join("include/libbb.h"), "").unwrap();
+        fs::write(source.join("Config.in"), "").unwrap();
+        fs::write(source.join("Makefile"), makefile).unwrap();
+        repack(dir, &dir.join("busybox-1.tar"))
+    }
+
+    fn repack(dir: &Path, tarball: &Path) -> PathBuf {
+        let mut tar = std::process::Command::new("tar");
+        tar.arg("-C").arg(dir).arg("-cf").arg(tarball).arg("busybox-1");
+        assert!(tar.status().unwrap().success());
+        tarball.to_owned()
+    }
+
+    #[test]
+    fn a_failing_build_says_which_step_and_shows_the_command() {
+        let keep_all = "mote_defconfig:\n\tcp configs/mote_defconfig .config\n";
+        let compiler = "busybox:\n\t@echo '  CC      a.o'; echo 'a.c:1: error: no'; exit 1\n";
+        let nothing = "busybox:\n\techo hello >busybox\n";
+        let table = [
+            ("mote_defconfig:\n\tfalse\n".to_owned(), "BusyBox could not be built", "make"),
+            (
+                "mote_defconfig:\n\ttouch .config\n".to_owned(),
+                "BusyBox did not keep CONFIG_STATIC=y,",
+                "",
+            ),
+            (keep_all.to_owned() + compiler, "BusyBox could not be built", "a.c:1: error: no"),
+            (keep_all.to_owned() + nothing, "what was built cannot be used", "is no ELF"),
+        ];
+        for (makefile, message, cause) in table {
+            let dir = tempfile::tempdir().unwrap();
+            let error = build(&spec(dir.path(), tarball(dir.path(), &makefile))).unwrap_err();
+            assert!(error.to_string().starts_with(message), "{error}");
+            let source = error.source().map(ToString::to_string).unwrap_or_default();
+            assert!(source.contains(cause), "{source}");
+        }
+    }
+
+    #[test]
+    fn a_build_can_be_cancelled() {
+        let dir = tempfile::tempdir().unwrap();
+        let spec = spec(dir.path(), tarball(dir.path(), "mote_defconfig:\n\tsleep 60\n"));
+        let cancel = Cancel::default();
+        let started = std::time::Instant::now();
+        let error = build_busybox(&spec, &cancel, &mut |event| {
+            if event == BuildEvent::Configuring {
+                let cancel = cancel.clone();
+                std::thread::spawn(move || {
+                    std::thread::sleep(std::time::Duration::from_millis(200));
+                    cancel.cancel(2);
+                });
+            }
+        })
+        .unwrap_err();
+        assert!(matches!(error, BuildError::Process(ProcessError::Cancelled(_))), "{error}");
+        assert!(started.elapsed().as_secs() < 30);
     }
 
     #[test]

@@ -14,7 +14,5 @@ mod tree;
 
 pub use binary::{Busybox, BusyboxBinary, LoadError, load_busybox};
 pub use build::{BUILD_CONFIG, BuildError, BuildEvent, BuildSpec, build_busybox};
-pub use spec::{
-    BusyboxSpec, ExtraFile, Group, HostNameError, Login, Password, SpecError, StartScript, User,
-};
+pub use spec::{BusyboxSpec, ExtraFile, Group, Login, Password, SpecError, StartScript, User};
 pub use tree::build_tree;

@@ -200,7 +200,7 @@ pub enum SpecError {
         /// The applets that are missing.
         missing: Vec<&'static str>,
     },
-    /// A path of the description cannot be put into the tree.
+    /// A home directory that cannot be a path of the tree.
     #[error("the home {home:?} of {user} is no path")]
     Home {
         /// Whose.
@@ -215,18 +215,14 @@ pub enum SpecError {
     Tree(#[from] TreeError),
 }
 
-/// Why something is no host name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "a host name has 1 to 64 letters, digits, `-` and `.`, and starts and ends with none of the last two"
-)]
-pub struct HostNameError;
-
 impl SpecError {
     /// What to do about it, where that can be said.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Hostname { .. } => HostNameError.to_string(),
+            Self::Hostname { .. } => {
+                "1 to 64 letters, digits, `-` and `.`; the first and the last a letter or digit"
+                    .to_owned()
+            }
             Self::AccountName { .. } => {
                 "a lower-case letter or `_`, then letters, digits, `_` and `-`; at most 32"
                     .to_owned()
