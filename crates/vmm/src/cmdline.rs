@@ -25,6 +25,9 @@ pub struct Word {
 pub struct Cmdline {
     /// The accelerator, which decides about clocks and timers.
     pub accel: Accel,
+    /// The rate of the host's time stamp counter in kHz, where the guest sees that counter: see
+    /// [`AccelChoice`](crate::AccelChoice).
+    pub host_tsc_khz: Option<u32>,
     /// How much the kernel says on its console.
     pub messages: KernelMessages,
     /// The program in the initramfs that is PID 1; the kernel's own choice when absent.
@@ -55,6 +58,12 @@ impl Cmdline {
         }
         let of_accel = kernel_words(self.accel);
         words.extend(of_accel.map(|setting| word(setting.text, setting.why)));
+        if let (Accel::Tcg, Some(khz)) = (self.accel, self.host_tsc_khz) {
+            words.push(word(
+                &format!("tsc_early_khz={khz}"),
+                "TCG's counter is the host's; on a busy host the kernel cannot measure it and would count ticks instead",
+            ));
+        }
         if let Some(path) = &self.rdinit {
             words.push(word(&format!("rdinit={path}"), "PID 1 in the initramfs"));
         }
@@ -92,6 +101,7 @@ mod tests {
     fn the_users_words_come_last() {
         let cmdline = Cmdline {
             accel: Accel::Tcg,
+            host_tsc_khz: Some(2_445_423),
             messages: KernelMessages::Quiet,
             rdinit: Some("/.mote/init".to_owned()),
             append: vec!["loglevel=7".to_owned()],
@@ -99,6 +109,7 @@ mod tests {
         let words: Vec<_> = cmdline.words().into_iter().map(|word| word.text).collect();
         assert_eq!(words[..2], ["console=ttyS0", "quiet"]);
         assert_eq!(words[words.len() - 2..], ["rdinit=/.mote/init", "loglevel=7"]);
+        assert!(words.contains(&"tsc_early_khz=2445423".to_owned()));
         assert!(cmdline.words().iter().all(|word| !word.why.is_empty()));
     }
 

@@ -20,7 +20,7 @@ mod terminal;
 
 pub use accel::{
     Accel, AccelChoice, ProbeOutcome, ProbeVerdict, Setting, UnknownAccel, choose_accel, cpu_model,
-    detect_accel, kernel_words, machine_options, probe_accel, probe_key,
+    kernel_words, machine_options, measure_host_tsc_khz, probe_accel, probe_key,
 };
 pub use cmdline::{Cmdline, KernelMessages, Word};
 pub use console::{Cause, classify, panic_line};

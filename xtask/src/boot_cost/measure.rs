@@ -260,6 +260,7 @@ impl Bench {
     fn as_mote_does(&self, kernel: &Path, memory_mib: u32) -> MachineSpec {
         let cmdline = Cmdline {
             accel: Accel::Tcg,
+            host_tsc_khz: None, // `-icount` has a counter of its own
             messages: KernelMessages::Quiet,
             rdinit: Some(INIT_PATH.to_owned()),
             append: Vec::new(),

@@ -1,8 +1,6 @@
 //! Which accelerator to use.
 
-use mote_process::{Cancel, ProcessError, Program};
-
-use super::{Accel, ProbeOutcome, ProbeVerdict, probe_accel};
+use super::{Accel, ProbeOutcome, ProbeVerdict};
 
 /// The accelerator to use and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,32 +9,24 @@ pub struct AccelChoice {
     pub accel: Accel,
     /// One line for the user.
     pub reason: String,
+    /// The rate of the host's time stamp counter in kHz, if it is known and the accelerator shows that counter to the
+    /// guest (see [`measure_host_tsc_khz`](crate::measure_host_tsc_khz)).
+    pub host_tsc_khz: Option<u32>,
+}
+
+impl AccelChoice {
+    /// `accel` for `reason`.
+    pub fn new(accel: Accel, reason: impl Into<String>) -> Self {
+        Self { accel, reason: reason.into(), host_tsc_khz: None }
+    }
 }
 
 /// The choice that follows from what was found about KVM.
 pub fn choose_accel(kvm: &ProbeOutcome) -> AccelChoice {
     match &kvm.verdict {
-        ProbeVerdict::Works => {
-            AccelChoice { accel: Accel::Kvm, reason: "kvm runs a guest here".to_owned() }
-        }
+        ProbeVerdict::Works => AccelChoice::new(Accel::Kvm, "kvm runs a guest here"),
         ProbeVerdict::Fails { reason } => {
-            AccelChoice { accel: Accel::Tcg, reason: format!("kvm does not work here: {reason}") }
+            AccelChoice::new(Accel::Tcg, format!("kvm does not work here: {reason}"))
         }
-    }
-}
-
-/// The accelerator that the user asked for, or else the best one that runs a guest.
-///
-/// # Errors
-///
-/// Those of [`probe_accel`].
-pub fn detect_accel(
-    qemu: &Program,
-    asked: Option<Accel>,
-    cancel: &Cancel,
-) -> Result<AccelChoice, ProcessError> {
-    match asked {
-        Some(accel) => Ok(AccelChoice { accel, reason: "asked for".to_owned() }),
-        None => Ok(choose_accel(&probe_accel(qemu, Accel::Kvm, cancel)?)),
     }
 }

@@ -5,11 +5,13 @@ mod guest;
 mod key;
 mod probe;
 mod settings;
+mod tsc;
 
-pub use choice::{AccelChoice, choose_accel, detect_accel};
+pub use choice::{AccelChoice, choose_accel};
 pub use key::probe_key;
 pub use probe::{ProbeOutcome, ProbeVerdict, probe_accel};
 pub use settings::{Setting, cpu_model, kernel_words, machine_options};
+pub use tsc::measure_host_tsc_khz;
 
 use std::fmt;
 use std::str::FromStr;

@@ -15,6 +15,7 @@ pub struct Setting {
 
 const ALL: &[Accel] = &Accel::ALL;
 const KVM: &[Accel] = &[Accel::Kvm];
+const TCG: &[Accel] = &[Accel::Tcg];
 const NOT_KVM: &[Accel] = &[Accel::Tcg, Accel::Whpx, Accel::Hvf];
 
 /// Options of `-machine microvm`.
@@ -32,14 +33,18 @@ const MACHINE_OPTIONS: &[Setting] = &[
     Setting {
         text: "pit=off",
         with: KVM,
-        why: "kvm-clock and the TSC deadline timer need no PIT to be calibrated with",
+        why: "kvm-clock and the TSC deadline timer need no PIT; elsewhere it gives the kernel its first tick",
     },
-    Setting { text: "pic=off", with: KVM, why: "the APICs deliver every interrupt" },
+    Setting {
+        text: "pic=off",
+        with: KVM,
+        why: "the APICs deliver every interrupt; elsewhere the PIT's come through it",
+    },
     Setting { text: "rtc=off", with: KVM, why: "kvm-clock gives the time" },
     Setting {
         text: "rtc=on",
         with: NOT_KVM,
-        why: "the only source of the time of day; without it the kernel waits a second and starts in 1970",
+        why: "the only source of the time of day; without it the kernel waits and starts in 1970",
     },
 ];
 
@@ -58,7 +63,17 @@ const KERNEL_WORDS: &[Setting] = &[
     Setting {
         text: "no_timer_check",
         with: ALL,
-        why: "the check of the timer interrupt waits 50 ms and proves nothing in a virtual machine",
+        why: "the check of the timer interrupt waits 20 ms and proves nothing in a virtual machine",
+    },
+    Setting {
+        text: "nolapic_timer",
+        with: TCG,
+        why: "the PIT ticks already; calibrating the LAPIC timer against it takes 0.2 s",
+    },
+    Setting {
+        text: "tsc=reliable",
+        with: TCG,
+        why: "the counter is the host's; on a busy host the watchdog would take it for broken",
     },
 ];
 

@@ -144,7 +144,8 @@ mod tests {
     fn spec(accel: Accel) -> MachineSpec {
         let append = vec!["hostname=toy".to_owned()];
         let rdinit = Some("/.mote/init".to_owned());
-        let cmdline = Cmdline { accel, messages: KernelMessages::Quiet, rdinit, append };
+        let messages = KernelMessages::Quiet;
+        let cmdline = Cmdline { accel, host_tsc_khz: Some(2_445_423), messages, rdinit, append };
         MachineSpec {
             accel,
             memory_mib: 128,
