@@ -77,14 +77,18 @@ impl<'a> Kbuild<'a> {
         self.out.join(DOT_CONFIG)
     }
 
-    /// A flag for the compiler that takes both directories off the paths that it writes down, for
-    /// `__FILE__` and debug information.
+    /// Flags for compiler and assembler that take both directories off the paths that they write
+    /// down: in `__FILE__`, and in debug information, which names the working directory too. It is
+    /// stripped in the end, but goes into the build identifier.
     pub(crate) fn prefix_maps(&self) -> OsString {
+        let directories = [&self.source, &self.out];
+        let debug = directories.map(|path| (assign("-fdebug-prefix-map", path), "=."));
+        let file = directories.map(|path| (assign("-ffile-prefix-map", path), "/="));
         let mut flags = OsString::new();
-        for path in [&self.source, &self.out] {
+        for (flag, replacement) in debug.into_iter().chain(file) {
             flags.push(if flags.is_empty() { "" } else { " " });
-            flags.push(assign("-ffile-prefix-map", path));
-            flags.push("/=");
+            flags.push(flag);
+            flags.push(replacement);
         }
         flags
     }
@@ -148,6 +152,12 @@ mod tests {
         assert_eq!(kbuild.source, fs::canonicalize(&sandbox.source.dir).unwrap());
         let maps = kbuild.prefix_maps().into_string().unwrap();
         let [source, out] = [kbuild.source.display(), kbuild.out.display()];
-        assert_eq!(maps, format!("-ffile-prefix-map={source}/= -ffile-prefix-map={out}/="));
+        assert_eq!(
+            maps,
+            format!(
+                "-fdebug-prefix-map={source}=. -fdebug-prefix-map={out}=. \
+                 -ffile-prefix-map={source}/= -ffile-prefix-map={out}/="
+            )
+        );
     }
 }
