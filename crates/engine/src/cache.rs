@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use mote_process::{Cancel, Cancelled};
 
+use crate::error::full_disk_hint;
 use crate::event::{self, Sink, Step};
 
 /// One kind of entry, and the folder that holds them.
@@ -62,6 +63,14 @@ pub enum CacheError {
 }
 
 impl CacheError {
+    /// What to do about it, where that is known.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Io { source, .. } => full_disk_hint(source),
+            Self::Cancelled(_) => None,
+        }
+    }
+
     fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { action, path, source }
@@ -108,6 +117,14 @@ impl Cache {
     /// When it cannot be made.
     pub fn logs(&self) -> Result<PathBuf, CacheError> {
         self.folder("logs")
+    }
+
+    /// A folder for work that leaves nothing behind; each worker makes one of its own in it.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn work(&self) -> Result<PathBuf, CacheError> {
+        self.folder("work")
     }
 
     fn folder(&self, name: &str) -> Result<PathBuf, CacheError> {

@@ -9,23 +9,54 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// Fetching a kernel source; amounts are bytes.
-    Download { what: String },
+    Download {
+        /// The file's name.
+        what: String,
+    },
     /// Unpacking a tarball; amounts are compressed bytes.
-    Unpack { what: String },
+    Unpack {
+        /// The tarball.
+        what: String,
+    },
     /// Digesting a source directory.
-    Digest { path: PathBuf },
+    Digest {
+        /// The directory.
+        path: PathBuf,
+    },
     /// Resolving a kernel configuration with the kernel's own `conf`.
-    Configure { version: String },
+    Configure {
+        /// The kernel's version.
+        version: String,
+    },
     /// Compiling a kernel; amounts are files.
-    BuildKernel { version: String, log: PathBuf },
+    BuildKernel {
+        /// The kernel's version.
+        version: String,
+        /// Where all output goes.
+        log: PathBuf,
+    },
     /// Compiling BusyBox; amounts are not known.
-    BuildBusybox { log: PathBuf },
+    BuildBusybox {
+        /// Where all output goes.
+        log: PathBuf,
+    },
     /// Writing an image.
-    WriteImage { name: String },
+    WriteImage {
+        /// The recipe's name.
+        name: String,
+    },
+    /// Running the probes of a kernel's features in a guest.
+    Prove {
+        /// The kernel's release.
+        release: String,
+    },
     /// Running a few instructions in a guest to see whether an accelerator works.
     ProbeAccelerator,
     /// Waiting for another mote that is making the same thing.
-    Wait { what: String },
+    Wait {
+        /// What it makes.
+        what: String,
+    },
 }
 
 impl fmt::Display for Step {
@@ -38,6 +69,7 @@ impl fmt::Display for Step {
             Self::BuildKernel { version, .. } => write!(f, "building Linux {version}"),
             Self::BuildBusybox { .. } => write!(f, "building BusyBox"),
             Self::WriteImage { name } => write!(f, "writing the image of {name}"),
+            Self::Prove { release } => write!(f, "proving the features of Linux {release}"),
             Self::ProbeAccelerator => write!(f, "trying the accelerators"),
             Self::Wait { what } => write!(f, "waiting for another mote that makes {what}"),
         }
@@ -50,9 +82,19 @@ pub enum Event {
     /// A step began.
     Began(Step),
     /// The running step got this far, of a total where one is known, in the step's own unit.
-    Advanced { done: u64, total: Option<u64> },
+    Advanced {
+        /// So much is done.
+        done: u64,
+        /// Of so much.
+        total: Option<u64>,
+    },
     /// The running step ended, well or not.
-    Finished { step: Step, took: Duration },
+    Finished {
+        /// Which.
+        step: Step,
+        /// How long it took.
+        took: Duration,
+    },
     /// Something the user should know, in one line.
     Note(String),
     /// Something that may be wrong, in one line.

@@ -17,6 +17,8 @@ use crate::event::{Event, Sink};
 pub struct Host {
     /// What was made once.
     pub cache: Cache,
+    /// Where the state of runs is kept.
+    pub state: PathBuf,
     /// Where programs are looked for, in the form of `PATH`.
     pub search_path: OsString,
     /// Where Debian puts kernel sources.

@@ -1,1 +1,28 @@
 //! The operations behind mote's verbs: plans, cache, locks, runs.
+//!
+//! Each operation takes a [`Host`], which says what it may use of the machine, reports
+//! [`event::Event`]s while it goes on, and returns a value or an [`EngineError`]. Nothing is
+//! printed here, and nothing of the environment is read.
+
+mod accel;
+mod cache;
+mod digest;
+pub mod doctor;
+mod error;
+pub mod event;
+mod export;
+pub mod guest;
+mod host;
+pub mod image;
+pub mod kernel;
+pub mod program;
+pub mod run;
+mod source;
+mod system;
+mod toolchain;
+
+pub use cache::Cache;
+pub use error::EngineError;
+pub use export::write_text;
+pub use host::Host;
+pub use source::SourceWanted;

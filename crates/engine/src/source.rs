@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use mote_kernel::KernelVersion;
 use mote_kernel::source::{
-    self, Digest, Found, Release, Source, SourceError, SourceSpec, VersionWanted,
+    self, Digest, Found, Source, SourceError, SourceSpec, VersionWanted,
 };
 
 use crate::cache::Shelf;
@@ -80,10 +80,15 @@ impl Identified {
     }
 }
 
-/// The source with this digest, if it is unpacked in the cache.
-pub(crate) fn cached(host: &Host, digest: &Digest) -> Option<Source> {
-    let dir = host.cache.get(Shelf::Sources, &digest.to_string())?;
-    Source::open_unpacked(&dir, digest.clone()).ok()
+/// The source with this digest again: unpacked in the cache, or the one that `auto` finds.
+pub(crate) fn find_again(host: &Host, digest: &Digest) -> Result<Source, EngineError> {
+    if let Some(dir) = host.cache.get(Shelf::Sources, &digest.to_string()) {
+        return Ok(Source::open_unpacked(&dir, digest.clone())?);
+    }
+    match identify(host, &SourceWanted::default()) {
+        Ok(found) if found.digest == *digest => found.open(host),
+        _ => Err(EngineError::SourceGone { digest: digest.to_string() }),
+    }
 }
 
 fn directory(host: &Host, path: &Path) -> Result<Identified, EngineError> {
@@ -135,7 +140,7 @@ fn download(
     if let Some(path) = source::downloaded(wanted, &dir) {
         return Ok(path);
     }
-    let release: Release = match pinned {
+    let release = match pinned {
         Some(digest) => host.mirror.pinned(wanted, digest.clone())?,
         None => host.mirror.find(wanted, &host.cancel)?,
     };

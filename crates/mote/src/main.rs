@@ -1,1 +1,43 @@
-fn main() {}
+//! The command `mote`. The only crate that prints, reads the environment, or exits.
+
+mod args;
+mod commands;
+mod host;
+mod signals;
+mod terminal;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use args::Cli;
+use terminal::{Progress, report};
+
+/// mote itself failed, as docker says it.
+const FAILED: u8 = 125;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Not being able to print the help leaves nothing else to do.
+            let _ = error.print();
+            let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            return if asked { ExitCode::SUCCESS } else { ExitCode::from(FAILED) };
+        }
+    };
+    let cancel = signals::watch();
+    let progress = Arc::new(Progress::new(cli.quiet));
+    let result = host::host(cancel.clone(), progress.clone())
+        .and_then(|host| commands::run(cli.command, &host, &progress));
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            report(&error);
+            let signal = cancel.signal().and_then(|signal| u8::try_from(signal).ok());
+            ExitCode::from(signal.map_or(FAILED, |signal| 128 + signal))
+        }
+    }
+}

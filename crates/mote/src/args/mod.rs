@@ -9,7 +9,6 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use image::{ImageBuild, ImageCommand, ImageInspect, Target};
 pub use kernel::{
     ConfigArgs, KernelBuild, KernelCommand, KernelConfig, KernelExplain, KernelTest, Menuconfig,
-    SourceArgs,
 };
 pub use run::Run;
 

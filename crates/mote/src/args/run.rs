@@ -4,8 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use mote_kernel::source::SourceSpec;
-use mote_manifest::{Memory, Network, Publish, RunSettings};
-use mote_vmm::AccelChoice;
+use mote_manifest::{Accel, Memory, Network, Publish};
 
 
 #[derive(Debug, Args)]
@@ -56,7 +55,7 @@ pub struct Run {
 
     /// How instructions are run; found by trying if not given
     #[arg(long, value_name = "kvm|tcg|whpx|hvf")]
-    pub accel: Option<AccelChoice>,
+    pub accel: Option<Accel>,
 
     /// Further words for the kernel's command line, after mote's own
     #[arg(long, value_name = "WORDS")]

@@ -1,8 +1,10 @@
-//! How an error is shown: `error:`, the chain of causes, the hints. Printed once, here.
+//! How an error is shown: `error:`, the chain of causes, the hint. Printed once, here.
 
 use std::fmt::Write;
 
-/// Prints an error with its causes and hints on standard error.
+use mote_engine::EngineError;
+
+/// Prints an error with its causes and its hint on standard error.
 pub fn report(error: &anyhow::Error) {
     eprint!("{}", render(error));
 }
@@ -18,18 +20,12 @@ fn render(error: &anyhow::Error) -> String {
             last = cause;
         }
     }
-    for hint in hints(error) {
+    if let Some(hint) = error.chain().find_map(hint) {
         let _ = writeln!(text, "hint: {hint}");
     }
     text
 }
 
-/// The hints of the errors in the chain, outermost first.
-fn hints(error: &anyhow::Error) -> Vec<String> {
-    let mut hints: Vec<String> = Vec::new();
-    for cause in error.chain() {
-        let hint = mote_engine::hint(cause);
-        hints.extend(hint.filter(|hint| !hints.contains(hint)));
-    }
-    hints
+fn hint(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
+    cause.downcast_ref::<EngineError>()?.hint()
 }

@@ -3,7 +3,9 @@
 mod failure;
 mod progress;
 mod table;
+mod timings;
 
 pub use failure::report;
 pub use progress::Progress;
 pub use table::table;
+pub use timings::timings;

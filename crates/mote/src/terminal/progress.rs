@@ -1,7 +1,7 @@
 //! Progress of the running step, on standard error: a bar on a terminal, a line a step elsewhere.
 
 use std::io::IsTerminal;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -11,6 +11,8 @@ use mote_engine::event::{Event, Step};
 pub struct Progress {
     loudness: Loudness,
     bar: Mutex<Option<ProgressBar>>,
+    /// What was done, and how long it took.
+    done: Mutex<Vec<(String, Duration)>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -28,7 +30,7 @@ impl Progress {
             (false, true) => Loudness::Bars,
             (false, false) => Loudness::Lines,
         };
-        Self { loudness, bar: Mutex::new(None) }
+        Self { loudness, bar: Mutex::new(None), done: Mutex::default() }
     }
 
     /// Shows one event.
@@ -47,7 +49,7 @@ impl Progress {
     }
 
     fn bar(&self) -> std::sync::MutexGuard<'_, Option<ProgressBar>> {
-        self.bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.bar.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn began(&self, step: &Step) {
@@ -81,7 +83,14 @@ impl Progress {
         bar.set_position(done);
     }
 
+    /// The steps that have ended, each with its time.
+    pub fn done(&self) -> Vec<(String, Duration)> {
+        self.done.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     fn finished(&self, step: &Step, took: Duration) {
+        let entry = (step.to_string(), took);
+        self.done.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
         if let Some(bar) = self.bar().take() {
             bar.finish_and_clear();
         }

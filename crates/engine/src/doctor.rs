@@ -1,0 +1,170 @@
+//! What this machine has and lacks.
+
+use std::fs;
+
+use mote_kernel::missing_tools;
+use mote_kernel::source::{self, Found};
+use mote_process::Program;
+use mote_rootfs::busybox::{BusyboxBinary, load_busybox};
+use mote_vmm::{Accel, QEMU_PACKAGE, find_qemu, probe_accel};
+use serde::Serialize;
+
+use crate::{EngineError, accel};
+use crate::cache::Shelf;
+use crate::host::{Host, shown};
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// What.
+    pub what: &'static str,
+    /// How it is.
+    pub state: State,
+    /// What was found.
+    pub found: String,
+    /// What mends it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fix: Option<String>,
+}
+
+/// How a thing is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// As it should be.
+    Good,
+    /// Missing or broken; mote works without it, but slower or not in every way.
+    Poor,
+    /// Missing or broken; mote cannot build and run a microVM without it.
+    Bad,
+}
+
+impl Finding {
+    fn good(what: &'static str, found: impl Into<String>) -> Self {
+        Self { what, state: State::Good, found: found.into(), fix: None }
+    }
+
+    fn lacking(
+        what: &'static str,
+        state: State,
+        found: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> Self {
+        Self { what, state, found: found.into(), fix: Some(fix.into()) }
+    }
+}
+
+/// Looks at all that mote uses.
+///
+/// # Errors
+/// The user's interruption.
+pub fn examine(host: &Host) -> Result<Vec<Finding>, EngineError> {
+    let mut findings = qemu(host)?;
+    let built = !host.cache.entries(Shelf::Kernels)?.is_empty();
+    // With a kernel in the cache, machines run even where none can be built.
+    let without = if built { State::Poor } else { State::Bad };
+    findings.push(build_tools(host, without)?);
+    findings.push(kernel_source(host, without));
+    findings.push(busybox(host));
+    findings.push(cache(host));
+    Ok(findings)
+}
+
+fn qemu(host: &Host) -> Result<Vec<Finding>, EngineError> {
+    const WHAT: &str = "qemu";
+    let install = format!("apt install {QEMU_PACKAGE}");
+    let Ok(program) = find_qemu(&host.search_path) else {
+        return Ok(vec![Finding::lacking(WHAT, State::Bad, "not installed", install)]);
+    };
+    let version = match program.version_line(&host.cancel) {
+        Ok(version) => Finding::good(WHAT, version),
+        Err(error) => Finding::lacking(WHAT, State::Bad, error.to_string(), install),
+    };
+    host.cancel.check()?;
+    Ok(vec![version, kvm(host, &program)?, tcg(host, &program)?])
+}
+
+fn kvm(host: &Host, qemu: &Program) -> Result<Finding, EngineError> {
+    let outcome = probe_accel(qemu, Accel::Kvm, &host.cancel)?;
+    Ok(match accel::reason(&outcome.verdict) {
+        None => Finding::good("kvm", "runs a guest"),
+        Some(reason) => Finding::lacking(
+            "kvm",
+            State::Poor,
+            reason,
+            "guests run under tcg, slower; kvm needs virtualisation in the processor and its \
+             firmware, and your user in the group kvm: usermod -aG kvm $USER",
+        ),
+    })
+}
+
+fn tcg(host: &Host, qemu: &Program) -> Result<Finding, EngineError> {
+    let outcome = probe_accel(qemu, Accel::Tcg, &host.cancel)?;
+    Ok(match accel::reason(&outcome.verdict) {
+        None => Finding::good("tcg", "runs a guest"),
+        Some(reason) => Finding::lacking(
+            "tcg",
+            State::Bad,
+            reason,
+            format!("apt install --reinstall {QEMU_PACKAGE}"),
+        ),
+    })
+}
+
+fn build_tools(host: &Host, without: State) -> Result<Finding, EngineError> {
+    const WHAT: &str = "kernel build tools";
+    let missing = missing_tools(&host.search_path, &host.cancel)?;
+    if missing.is_empty() {
+        return Ok(Finding::good(WHAT, "all there"));
+    }
+    let names: Vec<_> = missing.iter().map(|tool| tool.name).collect();
+    let mut packages: Vec<_> = missing.iter().map(|tool| tool.debian_package).collect();
+    packages.dedup();
+    let found = format!("missing: {}", names.join(", "));
+    Ok(Finding::lacking(WHAT, without, found, format!("apt install {}", packages.join(" "))))
+}
+
+fn kernel_source(host: &Host, without: State) -> Finding {
+    const WHAT: &str = "kernel source";
+    let sources = host.cache.shelf(Shelf::Sources);
+    match source::find_on_machine(&host.debian_sources, &sources) {
+        Ok(Found::Tarball(path)) => Finding::good(WHAT, shown(&path)),
+        Ok(Found::Unpacked(source)) => {
+            Finding::good(WHAT, format!("Linux {} in the cache", source.version))
+        }
+        Err(error) => {
+            let fix = "apt install linux-source, or name a version to download: \
+                       mote kernel build --source 6.12";
+            Finding::lacking(WHAT, without, error.to_string(), fix)
+        }
+    }
+}
+
+fn busybox(host: &Host) -> Finding {
+    const WHAT: &str = "busybox";
+    const FIX: &str = "apt install busybox-static, or name a binary or a source tarball in a recipe";
+    let Ok(program) = Program::find("busybox", &host.search_path) else {
+        return Finding::lacking(WHAT, State::Poor, "not installed", FIX);
+    };
+    let path = program.path();
+    match load_busybox(BusyboxBinary::Host(path.to_owned()), path, &host.cancel) {
+        Ok(busybox) => {
+            Finding::good(WHAT, format!("{}, static: {}", busybox.version, path.display()))
+        }
+        Err(error) => Finding::lacking(WHAT, State::Poor, error.to_string(), FIX),
+    }
+}
+
+fn cache(host: &Host) -> Finding {
+    const WHAT: &str = "cache";
+    let tried = host.cache.work().map_err(|error| error.to_string()).and_then(|dir| {
+        tempfile::tempfile_in(&dir).map_err(|error| format!("{}: {error}", dir.display()))?;
+        Ok(fs::canonicalize(&dir).unwrap_or(dir))
+    });
+    match tried {
+        Ok(dir) => Finding::good(WHAT, shown(dir.parent().unwrap_or(&dir))),
+        Err(error) => {
+            Finding::lacking(WHAT, State::Bad, error, "set XDG_CACHE_HOME to a writable directory")
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! What can go wrong in an operation.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use mote_kernel::source::{DigestError, SourceError};
+use mote_kernel::{
+    ArtefactError, BuildError, ConfigError, ExplainError, FeatureError, MenuconfigError, ToolsError,
+};
+use mote_process::{Cancelled, ProcessError};
+use mote_rootfs::busybox::{self, LoadError, SpecError};
+use mote_rootfs::tree::{PathError, TreeError};
+use mote_vmm::VmmError;
+
+use crate::cache::CacheError;
+use crate::image::ImageError;
+use crate::program::ProgramError;
+use crate::run::{GuestFailure, InitrdError, Lack};
+
+/// Why an operation failed.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The cache.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    /// The kernel's source.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The kernel's configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A feature.
+    #[error(transparent)]
+    Feature(#[from] FeatureError),
+    /// The programs that build a kernel.
+    #[error(transparent)]
+    Tools(#[from] ToolsError),
+    /// The kernel's build.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// A built kernel.
+    #[error(transparent)]
+    Artefact(#[from] ArtefactError),
+    /// The kernel's editor.
+    #[error(transparent)]
+    Menuconfig(#[from] MenuconfigError),
+    /// An explanation.
+    #[error(transparent)]
+    Explain(#[from] ExplainError),
+    /// A digest.
+    #[error(transparent)]
+    Digest(#[from] DigestError),
+    /// What is to be run.
+    #[error(transparent)]
+    Program(#[from] ProgramError),
+    /// A BusyBox binary.
+    #[error(transparent)]
+    Busybox(#[from] LoadError),
+    /// A BusyBox build.
+    #[error(transparent)]
+    BusyboxBuild(#[from] busybox::BuildError),
+    /// A BusyBox system.
+    #[error(transparent)]
+    System(#[from] SpecError),
+    /// A path in the guest.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// An image.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// The initramfs of a run.
+    #[error(transparent)]
+    Initrd(#[from] InitrdError),
+    /// A machine.
+    #[error(transparent)]
+    Vmm(#[from] VmmError),
+    /// A guest.
+    #[error(transparent)]
+    Guest(#[from] GuestFailure),
+    /// A path that the tree of a system cannot hold.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+    /// No disk for the probes of a kernel.
+    #[error("cannot make a scratch disk")]
+    Scratch(#[source] io::Error),
+    /// A program.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    /// The user interrupted.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+    /// The file system refused.
+    #[error("cannot {action} {}", path.display())]
+    Io {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// There is no kernel in the cache.
+    #[error("no kernel was built yet")]
+    NoKernels,
+    /// No kernel in the cache has such a key.
+    #[error("no kernel in the cache has a key that begins with {name}")]
+    NoSuchKernel {
+        /// What was given.
+        name: String,
+    },
+    /// Several kernels in the cache have such a key.
+    #[error("several kernels in the cache have a key that begins with {name}")]
+    AmbiguousKernel {
+        /// What was given.
+        name: String,
+    },
+    /// The source that a kernel was built from is not here any more.
+    #[error("the source that the kernel was built from is not on this machine: sha256 {digest}")]
+    SourceGone {
+        /// Its digest.
+        digest: String,
+    },
+    /// A kernel cannot do what a run needs.
+    #[error("this kernel cannot run it: {}{}", kernel.display(), lines(lacks))]
+    KernelLacks {
+        /// The kernel's folder.
+        kernel: PathBuf,
+        /// What it lacks.
+        lacks: Vec<Lack>,
+    },
+    /// There is no BusyBox on the host.
+    #[error("busybox is not installed")]
+    NoBusybox,
+    /// A recipe that describes no system.
+    #[error("the recipe {name} describes no system")]
+    EmptyRecipe {
+        /// Its name.
+        name: String,
+    },
+    /// Something else than a file where a file is to be copied.
+    #[error("not a regular file: {}", path.display())]
+    NotFile {
+        /// The path.
+        path: PathBuf,
+    },
+    /// Ports are to be published and there is no network.
+    #[error("without a network, no port can be published")]
+    PublishWithoutNetwork,
+    /// The host has no port left, or not that address.
+    #[error("cannot find a free port on {address}")]
+    NoFreePort {
+        /// The address.
+        address: std::net::Ipv4Addr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The host gives no random bytes.
+    #[error("cannot read random bytes for the guest")]
+    Entropy(#[source] io::Error),
+    /// A folder that is to be written holds what is not mote's.
+    #[error("the folder holds something else: {}", path.display())]
+    FolderInUse {
+        /// The folder.
+        path: PathBuf,
+    },
+}
+
+impl EngineError {
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { action, path, source }
+    }
+
+    /// What to do about it, where that is known.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Cache(error) => return error.hint(),
+            Self::Source(error) => return error.hint(),
+            Self::Config(error) => return error.hint(),
+            Self::Feature(error) => return error.hint(),
+            Self::Tools(error) => return error.hint(),
+            Self::Build(error) => return error.hint(),
+            Self::Artefact(error) => return error.hint(),
+            Self::Menuconfig(error) => return error.hint(),
+            Self::Explain(error) => return error.hint(),
+            Self::Program(error) => return error.hint(),
+            Self::Busybox(error) => return error.hint(),
+            Self::BusyboxBuild(error) => return error.hint(),
+            Self::System(error) => return error.hint(),
+            Self::Vmm(error) => return error.hint(),
+            Self::Guest(error) => return error.hint(),
+            Self::Image(error) => return error.hint(),
+            Self::Process(error) => return error.hint(),
+            Self::Digest(_)
+            | Self::Cancelled(_)
+            | Self::Path(_)
+            | Self::Tree(_)
+            | Self::Initrd(_)
+            | Self::Entropy(_)
+            | Self::NotFile { .. }
+            | Self::NoFreePort { .. } => return None,
+            Self::KernelLacks { lacks, .. } => return Some(features_hint(lacks)),
+            Self::NoBusybox => "on Debian: apt install busybox-static",
+            Self::EmptyRecipe { .. } => "a system is described by a [busybox] table",
+            Self::PublishWithoutNetwork => "leave out --network none, or --publish",
+            Self::Io { source, .. } | Self::Scratch(source) => return full_disk_hint(source),
+            Self::NoKernels => "build one: mote kernel build",
+            Self::NoSuchKernel { .. } | Self::AmbiguousKernel { .. } => "list them: mote kernel ls",
+            Self::SourceGone { .. } => "give it with --source",
+            Self::FolderInUse { .. } => "give a new folder, or an empty one",
+        };
+        Some(hint.to_owned())
+    }
+}
+
+/// What to do when the file system refuses, if it is full.
+pub(crate) fn full_disk_hint(error: &io::Error) -> Option<String> {
+    let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+    full.then(|| "free some space on that file system".to_owned())
+}
+
+fn lines(lacks: &[Lack]) -> String {
+    let line = |lack: &Lack| format!("\n  it lacks CONFIG_{}: {}", lack.symbol, lack.purpose);
+    lacks.iter().map(line).collect()
+}
+
+fn features_hint(lacks: &[Lack]) -> String {
+    let mut features: Vec<_> = lacks.iter().map(|lack| lack.feature).collect();
+    features.dedup();
+    format!("build one that has them: mote kernel build --feature {}", features.join(","))
+}

@@ -1,0 +1,131 @@
+//! Handing over what was made: whole, or not at all.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use crate::EngineError;
+
+/// A path beside `path`, on the same file system, for what is being made.
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.partial", std::process::id()));
+    path.with_file_name(name)
+}
+
+/// Writes a file under another name and renames it, so that at `to` there is the old file or the
+/// whole new one.
+pub(crate) fn replace_file<T>(
+    to: &Path,
+    write: impl FnOnce(&mut BufWriter<File>) -> Result<T, EngineError>,
+) -> Result<T, EngineError> {
+    let partial = Partial(beside(to));
+    let file = File::create(&partial.0).map_err(EngineError::io("create", to))?;
+    let mut writer = BufWriter::new(file);
+    let result = write(&mut writer)?;
+    writer.flush().map_err(EngineError::io("write", to))?;
+    fs::rename(&partial.0, to).map_err(EngineError::io("rename to", to))?;
+    Ok(result)
+}
+
+/// Writes a text of the user's to `to`: the whole, or nothing.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn write_text(to: &Path, text: &str) -> Result<(), EngineError> {
+    replace_file(to, |file| file.write_all(text.as_bytes()).map_err(EngineError::io("write", to)))
+}
+
+/// Fills a folder under another name and renames it to `to`. A folder that is there already is
+/// replaced if it is empty or holds the file `mark`, which says that mote wrote it.
+pub(crate) fn replace_folder(
+    to: &Path,
+    mark: &str,
+    fill: impl FnOnce(&Path) -> Result<(), EngineError>,
+) -> Result<(), EngineError> {
+    let replaced = match fs::read_dir(to) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+        Err(error) => return Err(EngineError::io("list", to)(error)),
+        Ok(mut entries) => {
+            if entries.next().is_some() && !to.join(mark).is_file() {
+                return Err(EngineError::FolderInUse { path: to.to_owned() });
+            }
+            true
+        }
+    };
+    let partial = Partial(beside(to));
+    fs::create_dir_all(&partial.0).map_err(EngineError::io("make the directory", &partial.0))?;
+    fill(&partial.0)?;
+    if replaced {
+        fs::remove_dir_all(to).map_err(EngineError::io("replace", to))?;
+    }
+    fs::rename(&partial.0, to).map_err(EngineError::io("rename to", to))
+}
+
+/// What is being made: removed, whether file or folder, unless it was renamed.
+struct Partial(PathBuf);
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(dir: &Path) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(dir)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    fn fill(text: &'static str) -> impl FnOnce(&Path) -> Result<(), EngineError> {
+        move |dir| {
+            fs::write(dir.join("mark"), text).unwrap();
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_folder_is_new_or_empty_or_ours() {
+        let dir = tempfile::tempdir().unwrap();
+        let to = dir.path().join("to");
+        for text in ["new", "again"] {
+            replace_folder(&to, "mark", fill(text)).unwrap();
+            assert_eq!(fs::read_to_string(to.join("mark")).unwrap(), text);
+        }
+        let empty = dir.path().join("empty");
+        fs::create_dir(&empty).unwrap();
+        replace_folder(&empty, "mark", fill("new")).unwrap();
+        assert_eq!(names(dir.path()), ["empty", "to"]);
+    }
+
+    #[test]
+    fn what_is_the_users_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("precious"), "").unwrap();
+        let error = replace_folder(dir.path(), "mark", |_| unreachable!()).unwrap_err();
+        assert!(error.to_string().contains("holds something else"), "{error}");
+        assert_eq!(names(dir.path()), ["precious"]);
+    }
+
+    #[test]
+    fn what_fails_leaves_the_old_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let to = dir.path().join("file");
+        replace_file(&to, |file| Ok(file.write_all(b"old").unwrap())).unwrap();
+        let failed: Result<(), _> = replace_file(&to, |file| {
+            file.write_all(b"new").unwrap();
+            Err(EngineError::NoKernels)
+        });
+        assert!(failed.is_err());
+        assert_eq!(fs::read_to_string(&to).unwrap(), "old");
+        assert_eq!(names(dir.path()), ["file"]);
+    }
+}

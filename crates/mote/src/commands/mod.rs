@@ -1,0 +1,61 @@
+//! What each verb does: one file a verb, which calls the engine and prints what came of it.
+
+mod completion;
+mod doctor;
+mod image;
+mod kernel;
+mod run;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use mote_engine::Host;
+
+use crate::args::{Command, Format, ImageCommand, KernelCommand, Output};
+use crate::terminal::Progress;
+
+/// Does what was asked.
+pub fn run(command: Command, host: &Host, progress: &Progress) -> Result<ExitCode> {
+    match command {
+        Command::Run(args) => run::run(*args, host, progress),
+        Command::Kernel(command) => match command {
+            KernelCommand::Build(args) => kernel::build(args, host),
+            KernelCommand::Config(args) => kernel::config(args, host),
+            KernelCommand::Menuconfig(args) => kernel::menuconfig(args, host),
+            KernelCommand::Explain(args) => kernel::explain(args, host),
+            KernelCommand::Test(args) => kernel::test(args, host),
+            KernelCommand::Features(output) => kernel::features(&output),
+            KernelCommand::Ls(output) => kernel::ls(&output, host),
+        },
+        Command::Image(command) => match command {
+            ImageCommand::Build(args) => image::build(args, host),
+            ImageCommand::Inspect(args) => image::inspect(args),
+        },
+        Command::Doctor(args) => doctor::doctor(&args.output, host),
+        Command::Completion { shell } => completion::completion(shell),
+        Command::Man => completion::man(),
+    }
+}
+
+/// Prints `value` as JSON, or what `text` makes of it.
+fn print<T: serde::Serialize>(
+    output: &Output,
+    value: &T,
+    text: impl FnOnce(&T) -> String,
+) -> Result<()> {
+    let rendered = match output.format {
+        Format::Json => serde_json::to_string_pretty(value)? + "\n",
+        Format::Text => text(value),
+    };
+    write_out(rendered.as_bytes())
+}
+
+/// Writes to standard output; a reader that has gone away is no failure.
+fn write_out(bytes: &[u8]) -> Result<()> {
+    use std::io::{ErrorKind, Write};
+    let mut out = std::io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        other => Ok(other?),
+    }
+}

@@ -1,0 +1,168 @@
+//! `mote run`
+
+use std::io::{IsTerminal, stderr, stdin, stdout};
+use std::os::fd::AsFd;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use mote_contract::{Outcome as SessionOutcome, TerminalSize};
+use mote_engine::run::{Ended, Plan};
+use mote_engine::{EngineError, Host, program};
+use mote_manifest::{Recipe, RunSettings};
+use mote_vmm::{Control, End, Event, RawMode, SessionIo, Sink, terminal_size};
+
+use super::write_out;
+use crate::args::Run;
+use crate::terminal::{self, Progress};
+use crate::{FAILED, signals};
+
+/// The size of a terminal that does not say.
+const USUAL_SIZE: TerminalSize = TerminalSize { rows: 24, cols: 80 };
+
+pub fn run(args: Run, host: &Host, progress: &Progress) -> Result<ExitCode> {
+    let recipe = recipe(args)?;
+    let run = &recipe.run;
+    let (verbose, timings) = (run.verbose == Some(true), run.timings == Some(true));
+    let streams = Streams::of(run);
+    let terminal = streams.terminal_size()?;
+    let dry_run = run.dry_run == Some(true);
+    let plan = Plan::make(host, recipe, terminal)?;
+    if dry_run {
+        write_out(format!("{}\n", plan.dry_run(host)?).as_bytes())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    for published in plan.published().iter().filter(|published| published.chosen) {
+        let forward = published.forward;
+        eprintln!("port {} of the guest is at {}", forward.guest_port, forward.host);
+    }
+    let ended = attach(host, &plan, streams, verbose)?;
+    if timings {
+        eprint!("{}", terminal::timings(progress, &ended));
+    }
+    exit_code(&ended)
+}
+
+/// The recipe with the flags laid over it.
+fn recipe(args: Run) -> Result<Recipe> {
+    let mut recipe = program::load(&args.program).map_err(EngineError::from)?;
+    if let Some(source) = args.source {
+        recipe.kernel.source = source.to_string();
+    }
+    let flags = RunSettings {
+        command: args.command,
+        env: args.env.iter().filter_map(|text| variable(text)).collect(),
+        workdir: args.workdir,
+        tty: args.tty.then_some(true),
+        interactive: args.interactive.then_some(true),
+        hostname: args.hostname,
+        memory: args.memory,
+        cpus: args.cpus,
+        network: args.network,
+        publish: args.publish,
+        accel: args.accel,
+        append: args.append,
+        init: args.init,
+        kernel: args.kernel,
+        feature: args.feature,
+        verbose: args.verbose.then_some(true),
+        timings: args.timings.then_some(true),
+        dry_run: args.dry_run.then_some(true),
+    };
+    recipe.run = recipe.run.overridden_by(flags);
+    Ok(recipe)
+}
+
+/// `KEY=VALUE`, or `KEY` for mote's own value if there is one.
+fn variable(text: &str) -> Option<(String, String)> {
+    match text.split_once('=') {
+        Some((key, value)) => Some((key.to_owned(), value.to_owned())),
+        None => Some((text.to_owned(), std::env::var(text).ok()?)),
+    }
+}
+
+/// How the session is connected to mote's own streams.
+#[derive(Clone, Copy)]
+struct Streams {
+    input: bool,
+    terminal: bool,
+}
+
+impl Streams {
+    /// As docker does it; but a session without a command is a shell that somebody wants to use.
+    fn of(run: &RunSettings) -> Self {
+        let shell = run.command.is_empty();
+        Self {
+            input: run.interactive.unwrap_or(shell),
+            terminal: run.tty.unwrap_or(shell && stdin().is_terminal() && stdout().is_terminal()),
+        }
+    }
+
+    fn terminal_size(self) -> Result<Option<TerminalSize>> {
+        if !self.terminal {
+            return Ok(None);
+        }
+        if self.input && !stdin().is_terminal() {
+            bail!("the input device is not a terminal: leave out --tty, or --interactive");
+        }
+        Ok(Some(terminal_size(stdout().as_fd()).unwrap_or(USUAL_SIZE)))
+    }
+}
+
+/// Runs the machine with its session on mote's own streams.
+fn attach(host: &Host, plan: &Plan, streams: Streams, verbose: bool) -> Result<Ended> {
+    let (stdin, stdout, stderr) = (stdin(), stdout(), stderr());
+    let control = Control::new()?;
+    let instance = plan.start(host)?;
+    let raw = (streams.terminal && streams.input)
+        .then(|| RawMode::enter(&stdin))
+        .transpose()
+        .context("cannot put the terminal into raw mode")?;
+    // A terminal in raw mode does not return the carriage at the end of a line.
+    let line_end = if raw.is_some() { "\r\n" } else { "\n" };
+    let mut attached = None;
+    let mut on_event = |event: &Event| match event {
+        Event::Console(line) if verbose => eprint!("{line}{line_end}"),
+        Event::Started => attached = Some(signals::attach(control.clone())),
+        Event::Ended => attached = None,
+        _ => {}
+    };
+    let io = SessionIo {
+        stdin: streams.input.then(|| stdin.as_fd()),
+        stdout: Sink::Descriptor(stdout.as_fd()),
+        stderr: Sink::Descriptor(stderr.as_fd()),
+        console_log: None,
+        control: control.clone(),
+        timeout: None,
+        on_event: &mut on_event,
+    };
+    let ended = instance.attach(host, io);
+    drop(raw);
+    Ok(ended?)
+}
+
+/// The exit code that says how the machine ended; what went wrong is an error.
+fn exit_code(ended: &Ended) -> Result<ExitCode> {
+    if let Some(failure) = ended.failure() {
+        return Err(EngineError::from(failure).into());
+    }
+    let code = match ended.end() {
+        End::Session(SessionOutcome::Exit(code)) => *code,
+        End::Session(SessionOutcome::Signal(number)) => 128 + number,
+        End::Session(SessionOutcome::Failed { failure, message }) => {
+            eprintln!("error: {message}");
+            failure.code()
+        }
+        End::Poweroff => told("the guest was powered off"),
+        End::Reboot => told("the guest asked for a reboot, which ends the machine"),
+        End::Halt => told("the guest was halted"),
+        End::Cancelled { signal } => u8::try_from(128 + signal).unwrap_or(FAILED),
+        // Everything else is a failure, which was returned above.
+        _ => FAILED,
+    };
+    Ok(ExitCode::from(code))
+}
+
+fn told(what: &str) -> u8 {
+    eprintln!("{what}");
+    0
+}

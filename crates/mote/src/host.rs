@@ -1,0 +1,43 @@
+//! What mote reads of its environment, in one place.
+
+use std::ffi::OsString;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use etcetera::BaseStrategy;
+use mote_engine::{Cache, Host};
+use mote_kernel::source::Mirror;
+use mote_process::Cancel;
+
+use crate::terminal::Progress;
+
+/// Describes this machine to the engine.
+pub fn host(cancel: Cancel, progress: Arc<Progress>) -> Result<Host> {
+    let base = etcetera::choose_base_strategy()
+        .context("cannot find the home directory: HOME is not set")?;
+    Ok(Host {
+        cache: Cache::new(base.cache_dir().join("mote")),
+        state: base.state_dir().unwrap_or_else(|| base.cache_dir()).join("mote"),
+        search_path: search_path(),
+        debian_sources: PathBuf::from(Host::DEBIAN_SOURCES),
+        mirror: Mirror { base_url: Mirror::KERNEL_ORG.to_owned(), proxy: proxy() },
+        jobs: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+        cancel,
+        sink: Arc::new(move |event| progress.show(event)),
+    })
+}
+
+/// Where programs are looked for.
+fn search_path() -> OsString {
+    std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".into())
+}
+
+/// The proxy for downloads, by the variables that curl reads for HTTPS.
+fn proxy() -> Option<String> {
+    ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]
+        .into_iter()
+        .filter_map(|name| std::env::var(name).ok())
+        .find(|value| !value.is_empty())
+}

@@ -1,0 +1,99 @@
+//! What signals mean: before a session runs, stop; while it runs, the session's business.
+
+use std::os::fd::AsFd;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use mote_process::Cancel;
+use mote_vmm::{Control, restore_terminal, terminal_size};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGWINCH};
+use signal_hook::iterator::Signals;
+
+/// How long a session that was told to end may take; docker's `stop` waits as long.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// The session that gets the signals now, if there is one.
+static SESSION: Mutex<Option<Session>> = Mutex::new(None);
+
+struct Session {
+    control: Control,
+    /// Whether it was told to end before.
+    told: bool,
+}
+
+/// Starts to handle signals. The first that asks to stop cancels what is under way, or goes to the
+/// session if one is attached; the second ends mote, and with it all that it started.
+///
+/// # Panics
+/// When the process cannot start a thread: at its start, there is nothing else to do.
+pub fn watch() -> Cancel {
+    let cancel = Cancel::default();
+    let mut signals = Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGWINCH])
+        .expect("these signals can be handled");
+    let watched = cancel.clone();
+    thread::spawn(move || {
+        for signal in signals.forever() {
+            if signal == SIGWINCH {
+                resize();
+            } else {
+                stop(signal, &watched);
+            }
+        }
+    });
+    cancel
+}
+
+/// Gives the signals to a session until the returned value is dropped.
+#[must_use = "dropping it takes the signals away from the session"]
+pub fn attach(control: Control) -> Attached {
+    *session() = Some(Session { control, told: false });
+    Attached(())
+}
+
+/// A session gets the signals.
+pub struct Attached(());
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        *session() = None;
+    }
+}
+
+fn session() -> std::sync::MutexGuard<'static, Option<Session>> {
+    SESSION.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn resize() {
+    if let (Some(session), Some(size)) =
+        (session().as_ref(), terminal_size(std::io::stdin().as_fd()))
+    {
+        session.control.resize(size);
+    }
+}
+
+fn stop(signal: i32, cancel: &Cancel) {
+    if cancel.signal().is_some() {
+        restore_terminal();
+        std::process::exit(128 + signal);
+    }
+    match session().as_mut() {
+        Some(session) if !session.told => {
+            session.told = true;
+            // The handled signals have small numbers.
+            session.control.signal(signal as u8);
+            if signal != SIGINT && signal != SIGQUIT {
+                insist(signal, cancel.clone());
+            }
+        }
+        Some(_) | None => cancel.cancel(signal),
+    }
+}
+
+/// Ends what does not end by itself.
+fn insist(signal: i32, cancel: Cancel) {
+    thread::spawn(move || {
+        thread::sleep(GRACE);
+        cancel.cancel(signal);
+    });
+}
