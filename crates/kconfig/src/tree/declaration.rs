@@ -58,8 +58,8 @@ pub struct Definition {
     pub prompt: Option<Prompt>,
     /// What it depends on: its own `depends on` and those of everything around it. All must hold.
     pub dependencies: Vec<Arc<Condition>>,
-    /// The `visible if` of the menus around it: without them it keeps its value, but the prompt
-    /// is hidden.
+    /// The `visible if` of the menus around it, and the condition of its choice's prompt: without
+    /// them it keeps its value, but the prompt is hidden.
     pub visibility: Vec<Arc<Condition>>,
     /// The values taken when nobody decides; the first whose condition holds counts.
     pub defaults: Vec<DefaultValue>,

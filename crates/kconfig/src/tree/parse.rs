@@ -331,8 +331,9 @@ impl Parser<'_> {
         match self.entry {
             Entry::Choice(index) => {
                 self.tree.choices[index].prompt = Some(text);
-                if let Some(condition) = condition {
-                    self.depend(condition, Enclosure::Choice, place);
+                // Since Linux 6.9 the members depend on it no more, but it still hides them.
+                if let Some(expression) = condition {
+                    self.hide(expression, Enclosure::Choice, place);
                 }
             }
             _ => {
@@ -406,22 +407,21 @@ impl Parser<'_> {
 
     fn visible_if(&mut self, tokens: &mut Tokens, place: &Place) -> Option<()> {
         if let Some(expression) = condition(tokens)? {
-            self.scope.visibility.push(Arc::new(Condition {
-                expression,
-                enclosure: Enclosure::Menu,
-                place: place.clone(),
-            }));
+            self.hide(expression, Enclosure::Menu, place);
         }
         Some(())
     }
 
     /// Adds a condition for all that the open block holds.
     fn depend(&mut self, expression: Expression, enclosure: Enclosure, place: &Place) {
-        self.scope.dependencies.push(Arc::new(Condition {
-            expression,
-            enclosure,
-            place: place.clone(),
-        }));
+        let condition = Condition { expression, enclosure, place: place.clone() };
+        self.scope.dependencies.push(Arc::new(condition));
+    }
+
+    /// Adds a condition for the prompts of all that the open block holds.
+    fn hide(&mut self, expression: Expression, enclosure: Enclosure, place: &Place) {
+        let condition = Condition { expression, enclosure, place: place.clone() };
+        self.scope.visibility.push(Arc::new(condition));
     }
 
     fn declared(&mut self) -> Option<&mut Declared> {

@@ -15,7 +15,7 @@ use crate::{Asked, Config, Origin, Symbol, Value};
 pub enum Reason {
     /// The source tree has no symbol of this name for this architecture.
     NotInTree {
-        /// The nearest name that it has.
+        /// The nearest name that it has, unless the tree itself refers to the one it lacks.
         nearest: Option<String>,
     },
     /// The symbol's type has no such value.
@@ -240,8 +240,7 @@ impl<'a> Diagnosis<'a> {
     pub(super) fn reasons(&self, symbol: &Symbol, wanted: &Value) -> Vec<Reason> {
         let tree = self.evaluation.tree;
         let Some(declared) = tree.get(symbol.as_str()) else {
-            let nearest = tree.nearest(symbol.as_str()).map(str::to_owned);
-            return vec![Reason::NotInTree { nearest }];
+            return vec![Reason::NotInTree { nearest: self.nearest(symbol) }];
         };
         if !declared.kind.takes(wanted) {
             return vec![Reason::WrongType { kind: declared.kind, value: wanted.clone() }];
@@ -257,6 +256,13 @@ impl<'a> Diagnosis<'a> {
         }
     }
 
+    /// The name that was meant. What the tree itself names is no slip: there are thousands of
+    /// symbols of other architectures.
+    fn nearest(&self, symbol: &Symbol) -> Option<String> {
+        let nearest = || self.evaluation.tree.nearest(symbol.as_str());
+        self.trail.is_empty().then(nearest)?.map(str::to_owned)
+    }
+
     /// Why a symbol is less than wanted, or another number or text.
     fn why_unset(&self, symbol: &Symbol, declared: &Declared, wanted: &Value) -> Vec<Reason> {
         let needed = match (declared.kind, wanted) {
@@ -268,9 +274,14 @@ impl<'a> Diagnosis<'a> {
             return vec![Reason::NoModules];
         }
         let prompted = || declared.definitions.iter().filter(|d| d.prompt.is_some());
-        if prompted().any(|definition| self.evaluation.visibility(definition) >= Some(needed)) {
-            let choice = self.other_choice(symbol, declared);
-            return choice.or_else(|| self.out_of_range(declared, wanted)).into_iter().collect();
+        let evaluation = &self.evaluation;
+        if prompted().any(|definition| evaluation.dependencies(definition) >= Some(needed))
+            && let Some(choice) = self.other_choice(symbol, declared)
+        {
+            return vec![choice];
+        }
+        if prompted().any(|definition| evaluation.visibility(definition) >= Some(needed)) {
+            return self.out_of_range(declared, wanted).into_iter().collect();
         }
         let nearest =
             prompted().map(|definition| self.hindrances(definition, needed)).min_by_key(Vec::len);
