@@ -1,4 +1,4 @@
-//! The guest of the probe: an ELF file of one page whose few instructions an ordinary kernel needs early.
+//! The guest of the probe: a kernel of one page whose few instructions an ordinary kernel needs early.
 //!
 //! It follows the PVH boot protocol (Xen's `docs/misc/pvh.pandoc`): the loader finds the entry point in a note and
 //! enters it in 32-bit protected mode, flat segments, paging off. So it needs no page tables and no stack.
@@ -7,10 +7,14 @@
 const LOAD_ADDRESS: u32 = 0x10_0000;
 /// Of the code within the file: after the headers and the note.
 const CODE_OFFSET: u32 = 0x100;
-/// Memory that the code scribbles on, within the loaded page.
+/// Where the code starts in the guest's memory.
+pub(crate) const CODE_ADDRESS: u32 = LOAD_ADDRESS + CODE_OFFSET;
+/// Zeroed memory behind the code, within the loaded page.
 const SCRATCH_OFFSET: u32 = 0x800;
-/// The segment in memory: one page.
-const MEMORY_BYTES: u32 = 0x1000;
+/// Where that is in the guest's memory.
+pub(crate) const SCRATCH_ADDRESS: u32 = LOAD_ADDRESS + SCRATCH_OFFSET;
+/// The whole file, and its segment.
+const PAGE_BYTES: u32 = 0x1000;
 
 /// The port of QEMU's `isa-debug-exit` device.
 pub(super) const EXIT_PORT: u8 = 0xf4;
@@ -29,48 +33,57 @@ pub(super) const PROVEN_STATUS: i32 = exit_status(PROVEN);
 /// QEMU's exit status when an instruction gave a wrong result.
 pub(super) const WRONG_STATUS: i32 = exit_status(WRONG);
 
-/// The whole ELF file.
+/// The probe's kernel file.
 pub(super) fn elf() -> Vec<u8> {
-    let mut file = Vec::with_capacity(CODE_OFFSET as usize + 0x100);
-    let entry = LOAD_ADDRESS + CODE_OFFSET;
-    let note = note(entry);
-    let note_offset = ELF_HEADER_BYTES + 2 * PROGRAM_HEADER_BYTES;
-    let code = code();
-    let file_bytes = CODE_OFFSET + code.len() as u32;
+    pvh_elf(&code())
+}
 
-    // Elf32_Ehdr: class 32, little endian, version 1; type EXEC, machine 386; no sections.
-    file.extend(b"\x7fELF\x01\x01\x01\0\0\0\0\0\0\0\0\0");
-    put16(&mut file, &[2, 3]);
-    put32(&mut file, &[1, entry, ELF_HEADER_BYTES, 0, 0]);
+const ELF_HEADER_BYTES: u64 = 64;
+const PROGRAM_HEADER_BYTES: u64 = 56;
+
+/// A kernel of a few instructions, as a PVH loader takes it: an ELF file (64 bits, generic ABI) with a segment to load
+/// and a note. The code starts at [`CODE_ADDRESS`]; the rest of its page is zero.
+pub(crate) fn pvh_elf(code: &[u8]) -> Vec<u8> {
+    let mut file = Vec::with_capacity(PAGE_BYTES as usize);
+    let load = u64::from(LOAD_ADDRESS);
+    let note = note();
+    let note_offset = ELF_HEADER_BYTES + 2 * PROGRAM_HEADER_BYTES;
+    let note_bytes = note.len() as u64;
+    let page = u64::from(PAGE_BYTES);
+
+    // Elf64_Ehdr: class 64, little endian, version 1; type EXEC, machine x86-64; no sections.
+    file.extend(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0");
+    put16(&mut file, &[2, 62]);
+    put32(&mut file, &[1]);
+    put64(&mut file, &[CODE_ADDRESS.into(), ELF_HEADER_BYTES, 0]);
+    put32(&mut file, &[0]);
     put16(&mut file, &[ELF_HEADER_BYTES as u16, PROGRAM_HEADER_BYTES as u16, 2, 0, 0, 0]);
-    // Elf32_Phdr: type, offset, virtual and physical address, bytes in file and memory, flags, alignment.
-    put32(&mut file, &[1, 0, LOAD_ADDRESS, LOAD_ADDRESS, file_bytes, MEMORY_BYTES, 7, 0x1000]);
-    let note_address = LOAD_ADDRESS + note_offset;
-    let note_bytes = note.len() as u32;
-    put32(&mut file, &[4, note_offset, note_address, note_address, note_bytes, note_bytes, 4, 4]);
+    // Elf64_Phdr: type, flags; offset, virtual and physical address, bytes in file and memory, alignment.
+    put32(&mut file, &[1, 7]);
+    put64(&mut file, &[0, load, load, page, page, page]);
+    put32(&mut file, &[4, 4]);
+    let note_address = load + note_offset;
+    put64(&mut file, &[note_offset, note_address, note_address, note_bytes, note_bytes, 4]);
 
     file.extend(note);
     file.resize(CODE_OFFSET as usize, 0);
     file.extend(code);
+    file.resize(PAGE_BYTES as usize, 0);
     file
 }
 
-const ELF_HEADER_BYTES: u32 = 52;
-const PROGRAM_HEADER_BYTES: u32 = 32;
-
 /// `XEN_ELFNOTE_PHYS32_ENTRY` (18): the entry point.
-fn note(entry: u32) -> Vec<u8> {
+fn note() -> Vec<u8> {
     let mut note = Vec::new();
-    put32(&mut note, &[4, 4, 18]);
+    put32(&mut note, &[4, 8, 18]);
     note.extend(b"Xen\0");
-    put32(&mut note, &[entry]);
+    put64(&mut note, &[CODE_ADDRESS.into()]);
     note
 }
 
 /// The instructions. Each check that fails jumps to the end, where the code of failure is written.
 fn code() -> Vec<u8> {
-    let scratch = LOAD_ADDRESS + SCRATCH_OFFSET;
-    let [a, b, c, d] = scratch.to_le_bytes();
+    let [a, b, c, d] = SCRATCH_ADDRESS.to_le_bytes();
     let instructions: &[&[u8]] = &[
         // Enable x87 and SSE as head_64.S and fpu__init_cpu do: clear EM and TS, set MP; set OSFXSR, OSXMMEXCPT.
         &[0x0f, 0x20, 0xc0],             // mov eax, cr0
@@ -145,6 +158,10 @@ fn put32(file: &mut Vec<u8>, fields: &[u32]) {
     file.extend(fields.iter().flat_map(|field| field.to_le_bytes()));
 }
 
+fn put64(file: &mut Vec<u8>, fields: &[u64]) {
+    file.extend(fields.iter().flat_map(|field| field.to_le_bytes()));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -158,6 +175,6 @@ mod tests {
         let targets: Vec<_> = jumps.map(|(at, pair)| at + 2 + usize::from(pair[1])).collect();
         assert_eq!(targets, [wrong; 4]);
         assert!(CODE_OFFSET as usize + code.len() <= SCRATCH_OFFSET as usize);
-        const { assert!(SCRATCH_OFFSET + 512 <= MEMORY_BYTES, "room for fxsave") };
+        const { assert!(SCRATCH_OFFSET + 512 <= PAGE_BYTES, "room for fxsave") };
     }
 }

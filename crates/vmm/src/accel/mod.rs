@@ -1,7 +1,7 @@
 //! Accelerators: what they are, what suits each, and which one really works here.
 
 mod choice;
-mod guest;
+pub(crate) mod guest;
 mod key;
 mod probe;
 mod settings;
