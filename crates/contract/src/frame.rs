@@ -244,9 +244,10 @@ fn outcome_parts(outcome: &Outcome) -> ([u8; 2], &str) {
     match outcome {
         Outcome::Exit(code) => ([0, *code], ""),
         Outcome::Signal(number) => ([1, *number], ""),
-        Outcome::Failed { failure, message } => {
-            ([2, failure.code()], &message[..message.floor_char_boundary(MESSAGE_LIMIT)])
-        }
+        Outcome::Failed { failure, message } => (
+            [2, failure.code()],
+            message.get(..message.floor_char_boundary(MESSAGE_LIMIT)).unwrap_or_default(),
+        ),
     }
 }
 

@@ -1,6 +1,7 @@
 //! A strict reader of the run configuration. It knows the schema and nothing else of JSON's uses, which makes it a
 //! tenth of a general reader's size in init; the tests hold it against `serde_json`.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::Ipv4Addr;
@@ -26,20 +27,21 @@ pub enum ConfigProblem {
     #[error("expected {0}")]
     Expected(&'static str),
     /// A key that the schema does not have.
-    #[error("unknown key {0:?}")]
+    #[error("unknown key \"{0}\"")]
     UnknownKey(String),
     /// A key given twice.
-    #[error("duplicate key {0:?}")]
+    #[error("duplicate key \"{0}\"")]
     DuplicateKey(String),
     /// A key that must be there.
-    #[error("missing key {0:?}")]
+    #[error("missing key \"{0}\"")]
     MissingKey(&'static str),
     /// Another version of the schema.
     #[error("unknown version {0}, this init reads {CONFIG_VERSION}")]
     UnknownVersion(u32),
 }
 
-type Result<T> = core::result::Result<T, ConfigError>;
+/// Boxed, because init is smaller when an error is handed on as one word.
+type Result<T> = core::result::Result<T, Box<ConfigError>>;
 
 impl RunConfig {
     /// Reads a run configuration.
@@ -47,13 +49,17 @@ impl RunConfig {
     /// # Errors
     ///
     /// When it is not JSON, has a key more or less than the schema, or a value out of its range.
-    pub fn from_json(text: &[u8]) -> Result<Self> {
-        let mut reader = Reader { text, at: 0 };
-        let config = run_config(&mut reader)?;
-        match reader.peek() {
-            None => Ok(config),
-            Some(_) => reader.fail(ConfigProblem::Expected("the end")),
-        }
+    pub fn from_json(text: &[u8]) -> core::result::Result<Self, ConfigError> {
+        document(text).map_err(|error| *error)
+    }
+}
+
+fn document(text: &[u8]) -> Result<RunConfig> {
+    let mut reader = Reader { text, at: 0 };
+    let config = run_config(&mut reader)?;
+    match reader.peek() {
+        None => Ok(config),
+        Some(_) => reader.fail(ConfigProblem::Expected("the end")),
     }
 }
 
@@ -184,7 +190,7 @@ struct Reader<'t> {
 
 impl Reader<'_> {
     fn fail<T>(&self, problem: ConfigProblem) -> Result<T> {
-        Err(ConfigError { offset: self.at, problem })
+        Err(Box::new(ConfigError { offset: self.at, problem }))
     }
 
     fn required<T>(&self, key: &'static str, value: Option<T>) -> Result<T> {

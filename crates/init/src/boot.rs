@@ -1,9 +1,9 @@
 //! PID 1 from its first instruction to the machine's end.
 
-use mote_contract::{Io, RunConfig};
+use mote_contract::{CONFIG_PATH, Io, RunConfig};
 
 use crate::channel::Channel;
-use crate::error::InitError;
+use crate::error::{InitError, Result};
 use crate::kernel::Linux;
 use crate::report;
 use crate::run::{End, Run};
@@ -47,8 +47,8 @@ pub fn boot(start: &Start<'_>) {
 }
 
 /// What the configuration cannot change: without it, the console is the only place to report to.
-fn prepare(kernel: &mut Linux) -> Result<(RunConfig, Fd), InitError> {
-    let signals = sys::block_all_signals().map_err(InitError::call("signalfd4()"))?;
+fn prepare(kernel: &mut Linux) -> Result<(RunConfig, Fd)> {
+    let signals = sys::block_all_signals().map_err(InitError::call(format_args!("signalfd4()")))?;
     mounts::mount_devices(kernel)?;
     occupy_standard_streams()?;
     Ok((read_config()?, signals))
@@ -56,10 +56,10 @@ fn prepare(kernel: &mut Linux) -> Result<(RunConfig, Fd), InitError> {
 
 /// The kernel leaves the first three descriptors closed when it has no console. Nothing else may get them: a
 /// program's streams are put there.
-fn occupy_standard_streams() -> Result<(), InitError> {
+fn occupy_standard_streams() -> Result<()> {
     loop {
         let fd = sys::open(c"/dev/null", OpenFlags::ReadWrite)
-            .map_err(InitError::call("open(\"/dev/null\")"))?;
+            .map_err(InitError::call(format_args!("open(/dev/null)")))?;
         if fd.number() > 2 {
             return Ok(());
         }
@@ -67,13 +67,13 @@ fn occupy_standard_streams() -> Result<(), InitError> {
     }
 }
 
-fn read_config() -> Result<RunConfig, InitError> {
+fn read_config() -> Result<RunConfig> {
     const PATH: &core::ffi::CStr = c"/.mote/config.json";
     let file = sys::open(PATH, OpenFlags::Read);
     let text = file
         .and_then(|file| file.read_to_end())
-        .map_err(InitError::call(format_args!("read({PATH:?})")))?;
-    RunConfig::from_json(&text).map_err(InitError::Config)
+        .map_err(InitError::call(format_args!("read({CONFIG_PATH})")))?;
+    Ok(RunConfig::from_json(&text).map_err(InitError::Config)?)
 }
 
 fn run(
@@ -81,7 +81,7 @@ fn run(
     config: &RunConfig,
     signals: Fd,
     channel: Option<&mut Channel>,
-) -> Result<End, InitError> {
+) -> Result<End> {
     let run = Run::new(config, signals, channel)?;
     let system = config
         .system

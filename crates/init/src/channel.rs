@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use mote_contract::{CHANNEL_DEVICE, Decoder, GuestFrame, HostFrame, PROTOCOL_VERSION};
 
-use crate::error::InitError;
+use crate::error::{InitError, Result};
 use crate::outbox::Outbox;
 use crate::sys::{self, Errno, Fd, OpenFlags, PollFd};
 
@@ -31,11 +31,11 @@ impl Channel {
     /// # Errors
     ///
     /// [`InitError::NoPort`], or a call that failed.
-    pub fn open(boottime_ns: u64) -> Result<Self, InitError> {
+    pub fn open(boottime_ns: u64) -> Result<Self> {
         let port = wait_for_port()?;
         let mut hello = Vec::new();
         GuestFrame::Hello { protocol: PROTOCOL_VERSION, boottime_ns }.encode(&mut hello);
-        port.write_all(&hello).map_err(InitError::call("write(channel)"))?;
+        port.write_all(&hello).map_err(InitError::call(format_args!("write(channel)")))?;
         Self::over(port)
     }
 
@@ -44,8 +44,8 @@ impl Channel {
     /// # Errors
     ///
     /// When it cannot be made non-blocking.
-    pub fn over(port: Fd) -> Result<Self, InitError> {
-        port.set_nonblocking().map_err(InitError::call("fcntl(channel)"))?;
+    pub fn over(port: Fd) -> Result<Self> {
+        port.set_nonblocking().map_err(InitError::call(format_args!("fcntl(channel)")))?;
         Ok(Self {
             port,
             decoder: Decoder::new(),
@@ -68,8 +68,8 @@ impl Channel {
     /// # Errors
     ///
     /// As write(2).
-    pub fn flush(&mut self) -> Result<(), InitError> {
-        self.outbox.flush(&self.port).map_err(InitError::call("write(channel)"))
+    pub fn flush(&mut self) -> Result<()> {
+        self.outbox.flush(&self.port).map_err(InitError::call(format_args!("write(channel)")))
     }
 
     /// Gives the port all of the outbox, however long the host takes.
@@ -77,16 +77,16 @@ impl Channel {
     /// # Errors
     ///
     /// As write(2), and [`InitError::HostGone`].
-    pub fn flush_all(&mut self) -> Result<(), InitError> {
+    pub fn flush_all(&mut self) -> Result<()> {
         loop {
             self.flush()?;
             if self.outbox.is_empty() {
                 return Ok(());
             }
             let mut fds = [PollFd::write(&self.port)];
-            sys::poll(&mut fds, None).map_err(InitError::call("ppoll()"))?;
+            sys::poll(&mut fds, None).map_err(InitError::call(format_args!("ppoll()")))?;
             if fds[0].is_hung_up() {
-                return Err(InitError::HostGone);
+                return Err(InitError::HostGone.into());
             }
         }
     }
@@ -96,15 +96,12 @@ impl Channel {
     /// # Errors
     ///
     /// What `handle` returns, [`InitError::Frame`], [`InitError::HostGone`], or as read(2).
-    pub fn receive(
-        &mut self,
-        mut handle: impl FnMut(HostFrame<'_>) -> Result<(), InitError>,
-    ) -> Result<(), InitError> {
+    pub fn receive(&mut self, mut handle: impl FnMut(HostFrame<'_>) -> Result<()>) -> Result<()> {
         self.received.clear();
         match self.port.read_append(&mut self.received, READ_LEN) {
-            Ok(0) => return Err(InitError::HostGone),
+            Ok(0) => return Err(InitError::HostGone.into()),
             Err(Errno::EAGAIN) => return Ok(()),
-            result => result.map_err(InitError::call("read(channel)"))?,
+            result => result.map_err(InitError::call(format_args!("read(channel)")))?,
         };
         let mut input = self.received.as_slice();
         while let Some(frame) = self.decoder.next(&mut input).map_err(InitError::Frame)? {
@@ -119,10 +116,10 @@ impl Channel {
     /// # Errors
     ///
     /// As ppoll(2) and read(2).
-    pub fn wait_for_hang_up(&mut self) -> Result<(), InitError> {
+    pub fn wait_for_hang_up(&mut self) -> Result<()> {
         loop {
             let mut fds = [PollFd::read(&self.port)];
-            sys::poll(&mut fds, None).map_err(InitError::call("ppoll()"))?;
+            sys::poll(&mut fds, None).map_err(InitError::call(format_args!("ppoll()")))?;
             if fds[0].is_hung_up() {
                 return Ok(());
             }
@@ -130,26 +127,33 @@ impl Channel {
             match self.port.read_append(&mut self.received, READ_LEN) {
                 Ok(0) => return Ok(()),
                 Ok(_) | Err(Errno::EAGAIN) => {}
-                Err(errno) => return Err(InitError::call("read(channel)")(errno)),
+                Err(errno) => return Err(InitError::call(format_args!("read(channel)"))(errno)),
             }
         }
     }
 }
 
 /// Opens the port as soon as devtmpfs has its node.
-fn wait_for_port() -> Result<Fd, InitError> {
+fn wait_for_port() -> Result<Fd> {
     const PORT: &core::ffi::CStr = c"/dev/vport0p1";
-    let created = sys::inotify(c"/dev").map_err(InitError::call("inotify_add_watch(\"/dev\")"))?;
+    let created =
+        sys::inotify(c"/dev").map_err(InitError::call(format_args!("inotify_add_watch(/dev)")))?;
     loop {
         match sys::open(PORT, OpenFlags::ReadWrite) {
             Err(Errno::ENOENT) => {}
-            result => return result.map_err(InitError::call(format_args!("open({PORT:?})"))),
+            result => {
+                return result.map_err(InitError::call(format_args!("open({CHANNEL_DEVICE})")));
+            }
         }
         let mut fds = [PollFd::read(&created)];
         let ready = sys::poll(&mut fds, Some(PORT_TIMEOUT_MS));
-        if ready.map_err(InitError::call("ppoll()"))? == 0 {
-            return Err(InitError::NoPort { path: CHANNEL_DEVICE, waited_ms: PORT_TIMEOUT_MS });
+        if ready.map_err(InitError::call(format_args!("ppoll()")))? == 0 {
+            return Err(
+                InitError::NoPort { path: CHANNEL_DEVICE, waited_ms: PORT_TIMEOUT_MS }.into()
+            );
         }
-        created.read_append(&mut Vec::new(), READ_LEN).map_err(InitError::call("read(inotify)"))?;
+        created
+            .read_append(&mut Vec::new(), READ_LEN)
+            .map_err(InitError::call(format_args!("read(inotify)")))?;
     }
 }

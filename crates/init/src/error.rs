@@ -1,13 +1,17 @@
 //! Why init could not do what it was told.
 
-use alloc::format;
+use alloc::boxed::Box;
+use alloc::fmt::format;
 use alloc::string::{String, ToString};
-use core::error::Error;
-use core::fmt::{Display, Write};
+use core::ffi::CStr;
+use core::fmt;
 
 use mote_contract::{ConfigError, Failure, FrameError};
 
 use crate::sys::{Errno, Status};
+
+/// What init's functions return. The error is boxed: init is smaller when it is handed on as one word.
+pub type Result<T, E = Box<InitError>> = core::result::Result<T, E>;
 
 /// Why init could not do what it was told. The host shows it as it is: each names the call and its arguments.
 #[derive(Debug, thiserror::Error)]
@@ -22,7 +26,7 @@ pub enum InitError {
         errno: Errno,
     },
     /// The program could not be executed.
-    #[error("execve({path:?})")]
+    #[error("execve({path})")]
     NotExecutable {
         /// Its path, or its name where it was looked for in `PATH`.
         path: String,
@@ -75,9 +79,13 @@ pub enum InitError {
 }
 
 impl InitError {
-    /// A system call that failed.
-    pub fn call(call: impl Display) -> impl FnOnce(Errno) -> Self {
-        move |errno| Self::Call { call: call.to_string(), errno }
+    /// What a system call's error is mapped with: the call, with its arguments.
+    pub fn call(call: fmt::Arguments<'_>) -> impl FnOnce(Errno) -> Box<Self> {
+        move |errno| Self::of_call(call, errno)
+    }
+
+    fn of_call(call: fmt::Arguments<'_>, errno: Errno) -> Box<Self> {
+        Box::new(Self::Call { call: format(call), errno })
     }
 
     /// Which of the three exit codes at the host it becomes.
@@ -90,23 +98,29 @@ impl InitError {
         }
     }
 
-    /// The error and its causes in one line.
+    /// The error and its cause in one line.
     #[must_use]
     pub fn chain(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            // Writing to a string cannot fail.
-            let _ = write!(text, ": {error}");
-            cause = error.source();
+        match self {
+            Self::Call { errno, .. } | Self::NotExecutable { errno, .. } => {
+                alloc::format!("{self}: {errno}")
+            }
+            Self::Config(cause) => alloc::format!("{self}: {cause}"),
+            Self::Frame(cause) => alloc::format!("{self}: {cause}"),
+            _ => self.to_string(),
         }
-        text
     }
+}
+
+/// A path for a message. All paths are constants or come from JSON, so they are UTF-8.
+#[must_use]
+pub fn shown(path: &CStr) -> &str {
+    path.to_str().unwrap_or_default()
 }
 
 fn ended(status: Status) -> String {
     match status {
-        Status::Exit(code) => format!("exited with code {code}"),
-        Status::Signal(signal) => format!("was killed by signal {}", signal.0),
+        Status::Exit(code) => alloc::format!("exited with code {code}"),
+        Status::Signal(signal) => alloc::format!("was killed by signal {}", signal.0),
     }
 }

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use mote_contract::{INITIAL_STDIN_WINDOW, TerminalSize};
 
-use crate::error::InitError;
+use crate::error::{InitError, Result};
 use crate::sys::{self, Errno, Fd};
 
 /// What the program reads its standard input from.
@@ -63,7 +63,7 @@ impl Input {
     /// # Errors
     ///
     /// [`InitError::NoCredit`].
-    pub fn accept(&mut self, bytes: &[u8]) -> Result<(), InitError> {
+    pub fn accept(&mut self, bytes: &[u8]) -> Result<()> {
         let len = u32::try_from(bytes.len()).map_err(|_| InitError::NoCredit)?;
         self.credit = self.credit.checked_sub(len).ok_or(InitError::NoCredit)?;
         if self.to.is_none() || self.end == End::Reached {

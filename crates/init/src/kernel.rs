@@ -5,7 +5,7 @@ use core::ffi::CStr;
 use core::fmt;
 use core::net::Ipv4Addr;
 
-use crate::error::InitError;
+use crate::error::{InitError, Result, shown};
 use crate::sys::{self, Errno, Fd, Interface, OpenFlags};
 
 /// A change to the machine. As text it is the call with its arguments.
@@ -75,22 +75,25 @@ pub enum Call<'a> {
 impl fmt::Display for Call<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::Mkdir { path, mode } => write!(f, "mkdir({path:?}, {mode:#o})"),
+            Self::Mkdir { path, mode } => write!(f, "mkdir({}, {mode:#o})", shown(path)),
             Self::Mount { kind, target, flags, options } => {
-                write!(f, "mount({kind:?}, {target:?}, {flags:#x}, {options:?})")
+                let [kind, target, options] = [kind, target, options].map(shown);
+                write!(f, "mount({kind}, {target}, {flags:#x}, {options})")
             }
-            Self::MakeFifo { path } => write!(f, "mkfifo({path:?})"),
-            Self::Unlink { path } => write!(f, "unlink({path:?})"),
-            Self::WriteNew { path, text } => write!(f, "write({path:?}, {text:?})"),
-            Self::SetHostname { name } => write!(f, "sethostname({name:?})"),
+            Self::MakeFifo { path } => write!(f, "mkfifo({})", shown(path)),
+            Self::Unlink { path } => write!(f, "unlink({})", shown(path)),
+            Self::WriteNew { path, text } => {
+                write!(f, "write({}, {} bytes)", shown(path), text.len())
+            }
+            Self::SetHostname { name } => write!(f, "sethostname({name})"),
             Self::SetRealtime { unix_ns } => {
                 write!(f, "clock_settime(CLOCK_REALTIME, {unix_ns} ns)")
             }
-            Self::AddEntropy { .. } => write!(f, "ioctl(\"/dev/urandom\", RNDADDENTROPY)"),
+            Self::AddEntropy { .. } => write!(f, "ioctl(/dev/urandom, RNDADDENTROPY)"),
             Self::InetSocket => write!(f, "socket(AF_INET, SOCK_DGRAM)"),
             Self::SetInterface { name, setting } => {
                 let (request, address) = request(setting);
-                write!(f, "ioctl({name:?}, {request}, {address})")
+                write!(f, "ioctl({name}, {request}, {address})")
             }
         }
     }
@@ -119,8 +122,8 @@ pub trait Kernel {
     /// # Errors
     ///
     /// [`InitError::Call`].
-    fn must(&mut self, call: &Call<'_>) -> Result<(), InitError> {
-        self.make(call).map_err(InitError::call(call))
+    fn must(&mut self, call: &Call<'_>) -> Result<()> {
+        self.make(call).map_err(InitError::call(format_args!("{call}")))
     }
 
     /// Makes a change, unless it fails for the reason that makes it needless.
@@ -128,10 +131,10 @@ pub trait Kernel {
     /// # Errors
     ///
     /// [`InitError::Call`] for any other reason.
-    fn must_unless(&mut self, needless: Errno, call: &Call<'_>) -> Result<(), InitError> {
+    fn must_unless(&mut self, needless: Errno, call: &Call<'_>) -> Result<()> {
         match self.make(call) {
             Err(errno) if errno == needless => Ok(()),
-            result => result.map_err(InitError::call(call)),
+            result => result.map_err(InitError::call(format_args!("{call}"))),
         }
     }
 }
@@ -178,17 +181,22 @@ pub(crate) mod recorder {
     #[derive(Default)]
     pub(crate) struct Recorder {
         pub(crate) calls: Vec<String>,
+        /// The texts of all files.
+        pub(crate) written: String,
         pub(crate) failing: Vec<(&'static str, Errno)>,
     }
 
     impl Recorder {
         pub(crate) fn failing(call: &'static str, errno: Errno) -> Self {
-            Self { calls: Vec::new(), failing: Vec::from([(call, errno)]) }
+            Self { failing: Vec::from([(call, errno)]), ..Self::default() }
         }
     }
 
     impl Kernel for Recorder {
         fn make(&mut self, call: &Call<'_>) -> Result<(), Errno> {
+            if let Call::WriteNew { text, .. } = call {
+                self.written.push_str(text);
+            }
             let call = call.to_string();
             let failing = self.failing.iter().find(|(text, _)| call.starts_with(text));
             let result = failing.map_or(Ok(()), |(_, errno)| Err(*errno));

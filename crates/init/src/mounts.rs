@@ -2,7 +2,7 @@
 
 use core::ffi::CStr;
 
-use crate::error::InitError;
+use crate::error::Result;
 use crate::kernel::{Call, Kernel};
 use crate::sys::Errno;
 
@@ -74,7 +74,7 @@ const FOR_PROGRAMS: [Mount; 6] = [
 /// # Errors
 ///
 /// [`InitError::Call`].
-pub fn mount_devices(kernel: &mut impl Kernel) -> Result<(), InitError> {
+pub fn mount_devices(kernel: &mut impl Kernel) -> Result<()> {
     make_directory(kernel, &DEV)?;
     kernel.must(&DEV.call())
 }
@@ -84,7 +84,7 @@ pub fn mount_devices(kernel: &mut impl Kernel) -> Result<(), InitError> {
 /// # Errors
 ///
 /// [`InitError::Call`].
-pub fn mount_for_programs(kernel: &mut impl Kernel) -> Result<(), InitError> {
+pub fn mount_for_programs(kernel: &mut impl Kernel) -> Result<()> {
     for mount in &FOR_PROGRAMS {
         make_directory(kernel, mount)?;
         kernel.must_unless(Errno::ENODEV, &mount.call())?;
@@ -92,7 +92,7 @@ pub fn mount_for_programs(kernel: &mut impl Kernel) -> Result<(), InitError> {
     Ok(())
 }
 
-fn make_directory(kernel: &mut impl Kernel, mount: &Mount) -> Result<(), InitError> {
+fn make_directory(kernel: &mut impl Kernel, mount: &Mount) -> Result<()> {
     let (path, mode) = (mount.target, mount.mode);
     kernel.must_unless(Errno::EEXIST, &Call::Mkdir { path, mode })
 }

@@ -8,7 +8,7 @@ use core::net::Ipv4Addr;
 
 use mote_contract::{Cidr, Network};
 
-use crate::error::InitError;
+use crate::error::Result;
 use crate::kernel::{Call, Kernel};
 use crate::sys::{Errno, Interface};
 
@@ -20,11 +20,7 @@ const HOSTS: &CStr = c"/etc/hosts";
 /// # Errors
 ///
 /// [`InitError::Call`].
-pub fn set_up(
-    kernel: &mut impl Kernel,
-    network: &Network,
-    hostname: Option<&str>,
-) -> Result<(), InitError> {
+pub fn set_up(kernel: &mut impl Kernel, network: &Network, hostname: Option<&str>) -> Result<()> {
     if let Network::None = network {
         if kernel.make(&Call::InetSocket).is_ok() {
             up(kernel, "lo")?;
@@ -46,12 +42,12 @@ pub fn set_up(
     write_hosts(kernel, own, hostname)
 }
 
-fn up(kernel: &mut impl Kernel, name: &str) -> Result<(), InitError> {
+fn up(kernel: &mut impl Kernel, name: &str) -> Result<()> {
     let setting = Interface::Up;
     kernel.must(&Call::SetInterface { name, setting })
 }
 
-fn set_static(kernel: &mut impl Kernel, address: Cidr, gateway: Ipv4Addr) -> Result<(), InitError> {
+fn set_static(kernel: &mut impl Kernel, address: Cidr, gateway: Ipv4Addr) -> Result<()> {
     for setting in [
         Interface::Address(address.address),
         Interface::Netmask(address.netmask()),
@@ -65,7 +61,7 @@ fn set_static(kernel: &mut impl Kernel, address: Cidr, gateway: Ipv4Addr) -> Res
 }
 
 /// Replaces what the image has, be it a link: its name servers are of another machine.
-fn write_resolv_conf(kernel: &mut impl Kernel, dns: &[Ipv4Addr]) -> Result<(), InitError> {
+fn write_resolv_conf(kernel: &mut impl Kernel, dns: &[Ipv4Addr]) -> Result<()> {
     let mut text = String::new();
     for server in dns {
         // Writing to a string cannot fail.
@@ -77,11 +73,7 @@ fn write_resolv_conf(kernel: &mut impl Kernel, dns: &[Ipv4Addr]) -> Result<(), I
 }
 
 /// Keeps what the image has.
-fn write_hosts(
-    kernel: &mut impl Kernel,
-    own: Ipv4Addr,
-    hostname: Option<&str>,
-) -> Result<(), InitError> {
+fn write_hosts(kernel: &mut impl Kernel, own: Ipv4Addr, hostname: Option<&str>) -> Result<()> {
     let mut text = String::from("127.0.0.1\tlocalhost\n::1\tlocalhost\n");
     if let Some(hostname) = hostname {
         text.push_str(&format!("{own}\t{hostname}\n"));
@@ -90,7 +82,7 @@ fn write_hosts(
     kernel.must_unless(Errno::EEXIST, &Call::WriteNew { path: HOSTS, text: &text })
 }
 
-fn make_etc(kernel: &mut impl Kernel) -> Result<(), InitError> {
+fn make_etc(kernel: &mut impl Kernel) -> Result<()> {
     let (path, mode) = (c"/etc", 0o755);
     kernel.must_unless(Errno::EEXIST, &Call::Mkdir { path, mode })
 }

@@ -4,7 +4,7 @@
 use mote_contract::{GuestFrame, HostFrame, Io, Outcome, RunConfig, Stop, TerminalSize};
 
 use crate::channel::Channel;
-use crate::error::InitError;
+use crate::error::{InitError, Result};
 use crate::program::Program;
 use crate::session::Session;
 use crate::sys::{self, Fd, PollFd, Signal, Status};
@@ -58,7 +58,7 @@ impl<'c> Run<'c> {
         config: &'c RunConfig,
         signals: Fd,
         channel: Option<&'c mut Channel>,
-    ) -> Result<Self, InitError> {
+    ) -> Result<Self> {
         Ok(Self {
             config,
             program: Program::of_session(&config.session)?,
@@ -79,7 +79,7 @@ impl<'c> Run<'c> {
     /// # Errors
     ///
     /// What could not be started, a call that failed, or a host that is gone.
-    pub fn run(mut self, system: Option<System>) -> Result<End, InitError> {
+    pub fn run(mut self, system: Option<System>) -> Result<End> {
         self.system = system;
         if self.system.is_none() {
             self.start_session()?;
@@ -103,7 +103,7 @@ impl<'c> Run<'c> {
         }
     }
 
-    fn start_session(&mut self) -> Result<(), InitError> {
+    fn start_session(&mut self) -> Result<()> {
         let terminal = self.config.session.terminal;
         let size = terminal.map(|size| self.early_size.unwrap_or(size));
         let session = match (self.config.io, size) {
@@ -129,7 +129,7 @@ impl<'c> Run<'c> {
     }
 
     /// Flushes the outbox and, when the channel took it all, fills it with new credit.
-    fn send_what_there_is(&mut self) -> Result<(), InitError> {
+    fn send_what_there_is(&mut self) -> Result<()> {
         let Some(channel) = &mut self.channel else {
             return Ok(());
         };
@@ -144,14 +144,14 @@ impl<'c> Run<'c> {
         Ok(())
     }
 
-    fn wait(&mut self) -> Result<(), InitError> {
+    fn wait(&mut self) -> Result<()> {
         let mut fds = self.what_to_wait_for();
-        sys::poll(&mut fds, None).map_err(InitError::call("ppoll()"))?;
+        sys::poll(&mut fds, None).map_err(InitError::call(format_args!("ppoll()")))?;
         if fds[SIGNALS].is_ready() {
             self.take_signals()?;
         }
         if fds[CHANNEL].is_hung_up() {
-            return Err(InitError::HostGone);
+            return Err(InitError::HostGone.into());
         }
         if fds[CHANNEL].is_readable() {
             self.receive()?;
@@ -186,9 +186,9 @@ impl<'c> Run<'c> {
     }
 
     /// Requests to stop the machine are for a PID 1 that is the system; a classic system has its own.
-    fn take_signals(&mut self) -> Result<(), InitError> {
-        while let Some(signal) =
-            sys::read_signal(&self.signals).map_err(InitError::call("read(signals)"))?
+    fn take_signals(&mut self) -> Result<()> {
+        while let Some(signal) = sys::read_signal(&self.signals)
+            .map_err(InitError::call(format_args!("read(signals)")))?
         {
             let stop = match signal {
                 Signal::CHLD => continue,
@@ -203,7 +203,7 @@ impl<'c> Run<'c> {
     }
 
     /// Takes every ended child off the kernel's list: orphans end up here, too.
-    fn reap(&mut self) -> Result<(), InitError> {
+    fn reap(&mut self) -> Result<()> {
         while let Some((pid, status)) = sys::wait_any() {
             if let Some(system) = &self.system
                 && system.pid() == pid
@@ -221,7 +221,7 @@ impl<'c> Run<'c> {
         Ok(())
     }
 
-    fn receive(&mut self) -> Result<(), InitError> {
+    fn receive(&mut self) -> Result<()> {
         let Some(channel) = &mut self.channel else {
             return Ok(());
         };
@@ -235,11 +235,11 @@ impl<'c> Run<'c> {
                 self.early_signal = Some(Signal(number));
                 Ok(())
             }
-            (None, HostFrame::Stdin(_)) => Err(InitError::NoCredit),
+            (None, HostFrame::Stdin(_)) => Err(InitError::NoCredit.into()),
         })
     }
 
-    fn system_is_up(&mut self) -> Result<(), InitError> {
+    fn system_is_up(&mut self) -> Result<()> {
         let Some(system) = &mut self.system else {
             return Ok(());
         };
@@ -249,7 +249,7 @@ impl<'c> Run<'c> {
     }
 
     /// Reads the outputs that are ready, as long as the channel takes what they give.
-    fn read_outputs(&mut self, ready: [bool; 2]) -> Result<(), InitError> {
+    fn read_outputs(&mut self, ready: [bool; 2]) -> Result<()> {
         let (Some(session), Some(channel)) = (&mut self.session, &mut self.channel) else {
             return Ok(());
         };
@@ -263,7 +263,7 @@ impl<'c> Run<'c> {
         Ok(())
     }
 
-    fn drain(&mut self) -> Result<(), InitError> {
+    fn drain(&mut self) -> Result<()> {
         match (&mut self.session, &mut self.channel) {
             (Some(session), Some(channel)) => session.drain(channel),
             _ => Ok(()),

@@ -3,7 +3,7 @@
 use mote_contract::{HostFrame, Stream, TerminalSize};
 
 use crate::channel::Channel;
-use crate::error::InitError;
+use crate::error::{InitError, Result};
 use crate::input::{Input, Kind};
 use crate::outbox::{Fill, Outbox};
 use crate::program::{Program, Streams};
@@ -31,14 +31,14 @@ impl Session {
     /// # Errors
     ///
     /// As [`Program::start`], or a call that failed.
-    pub fn start_with_terminal(program: &Program, size: TerminalSize) -> Result<Self, InitError> {
-        let pty = sys::open_pty().map_err(InitError::call("open(\"/dev/ptmx\")"))?;
+    pub fn start_with_terminal(program: &Program, size: TerminalSize) -> Result<Self> {
+        let pty = sys::open_pty().map_err(InitError::call(format_args!("open(/dev/ptmx)")))?;
         let prepare = || {
             sys::set_window_size(&pty.master, size)?;
             pty.master.set_nonblocking()?;
             pty.master.duplicate()
         };
-        let output = prepare().map_err(InitError::call("ioctl(pty)"))?;
+        let output = prepare().map_err(InitError::call(format_args!("ioctl(pty)")))?;
         let pid = program.start(sys::fork, Streams::terminal(&pty.terminal))?;
         Ok(Self {
             pid,
@@ -52,7 +52,7 @@ impl Session {
     /// # Errors
     ///
     /// As [`Program::start`], or a call that failed.
-    pub fn start_with_pipes(program: &Program) -> Result<Self, InitError> {
+    pub fn start_with_pipes(program: &Program) -> Result<Self> {
         let prepare = || {
             let (stdin, stdout, stderr) = (sys::pipe()?, sys::pipe()?, sys::pipe()?);
             for ours in [&stdin.1, &stdout.0, &stderr.0] {
@@ -60,7 +60,8 @@ impl Session {
             }
             Ok((stdin, stdout, stderr))
         };
-        let (stdin, stdout, stderr) = prepare().map_err(InitError::call("pipe2()"))?;
+        let (stdin, stdout, stderr) =
+            prepare().map_err(InitError::call(format_args!("pipe2()")))?;
         let streams = Streams { input: &stdin.0, output: &stdout.1, error: &stderr.1 };
         let pid = program.start(sys::fork, streams)?;
         Ok(Self {
@@ -75,10 +76,7 @@ impl Session {
     /// # Errors
     ///
     /// As [`Program::start`], or when there is no console.
-    pub fn start_on_console(
-        program: &Program,
-        size: Option<TerminalSize>,
-    ) -> Result<Self, InitError> {
+    pub fn start_on_console(program: &Program, size: Option<TerminalSize>) -> Result<Self> {
         let console = open_console()?;
         if let Some(size) = size {
             // A console that is no terminal has no size.
@@ -140,7 +138,7 @@ impl Session {
     /// # Errors
     ///
     /// As [`Channel::flush_all`].
-    pub fn drain(&mut self, channel: &mut Channel) -> Result<(), InitError> {
+    pub fn drain(&mut self, channel: &mut Channel) -> Result<()> {
         for index in 0..self.outputs.len() {
             let mut rest = LARGEST_PIPE;
             while rest > 0 {
@@ -159,7 +157,7 @@ impl Session {
     /// # Errors
     ///
     /// [`InitError::NoCredit`].
-    pub fn handle(&mut self, frame: HostFrame<'_>) -> Result<(), InitError> {
+    pub fn handle(&mut self, frame: HostFrame<'_>) -> Result<()> {
         match frame {
             HostFrame::Signal { number } => self.signal(Signal(number)),
             HostFrame::Stdin(bytes) => {

@@ -2,7 +2,7 @@
 
 use mote_contract::RunConfig;
 
-use crate::error::InitError;
+use crate::error::Result;
 use crate::kernel::{Call, Kernel};
 use crate::{mounts, network};
 
@@ -14,11 +14,7 @@ pub const UP_FIFO: &core::ffi::CStr = c"/.mote/up";
 /// # Errors
 ///
 /// The first call that failed.
-pub fn set_up(
-    kernel: &mut impl Kernel,
-    config: &RunConfig,
-    boottime_ns: u64,
-) -> Result<(), InitError> {
+pub fn set_up(kernel: &mut impl Kernel, config: &RunConfig, boottime_ns: u64) -> Result<()> {
     match config.system {
         Some(_) => kernel.must(&Call::MakeFifo { path: UP_FIFO })?,
         None => mounts::mount_for_programs(kernel)?,

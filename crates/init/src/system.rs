@@ -1,11 +1,10 @@
 //! A classic system: its init runs as PID 1 of a PID namespace of its own, and says over a fifo that it is up.
 
-use alloc::format;
 use alloc::string::String;
 
-use mote_contract::{NETWORK_VARIABLE, Network, Stop};
+use mote_contract::{CONSOLE_PATH, NETWORK_VARIABLE, Network, Stop, UP_PATH};
 
-use crate::error::InitError;
+use crate::error::{InitError, Result};
 use crate::program::{Program, Streams};
 use crate::setup::UP_FIFO;
 use crate::sys::{self, Fd, OpenFlags, Pid, Signal, Status};
@@ -45,18 +44,22 @@ impl System {
         network: &Network,
         kernel_arguments: &[&[u8]],
         kernel_environment: &[&[u8]],
-    ) -> Result<Self, InitError> {
+    ) -> Result<Self> {
         // Open for writing, too: otherwise it would be at its end whenever a writer closes it.
         let up = sys::open(UP_FIFO, OpenFlags::ReadWriteNonblock)
-            .map_err(InitError::call(format_args!("open({UP_FIFO:?})")))?;
+            .map_err(InitError::call(format_args!("open({UP_PATH})")))?;
         let console = open_console()?;
-        let wants_dhcp = format!("{NETWORK_VARIABLE}=dhcp");
-        let extra = match network {
-            Network::Dhcp => Some(wants_dhcp.as_bytes()),
-            Network::None | Network::Static { .. } => None,
-        };
-        let environment = kernel_environment.iter().copied().chain(extra);
-        let program = Program::at(path, kernel_arguments.iter().copied(), environment)?;
+        let mut program = Program::at(path)?;
+        program.add_argument(path.as_bytes())?;
+        for argument in kernel_arguments {
+            program.add_argument(argument)?;
+        }
+        for variable in kernel_environment {
+            program.add_variable(&[variable])?;
+        }
+        if let Network::Dhcp = network {
+            program.add_variable(&[NETWORK_VARIABLE.as_bytes(), b"=dhcp"])?;
+        }
         let pid = program.start(sys::clone_into_pid_namespace, Streams::terminal(&console))?;
         Ok(Self { path: path.into(), pid, phase: Phase::Starting(up) })
     }
@@ -81,7 +84,7 @@ impl System {
     /// # Errors
     ///
     /// As [`sys::join_pid_namespace`].
-    pub fn is_up(&mut self) -> Result<(), InitError> {
+    pub fn is_up(&mut self) -> Result<()> {
         self.phase = Phase::Up(signals_of_pid1());
         sys::join_pid_namespace(self.pid)
             .map_err(InitError::call(format_args!("setns({}, CLONE_NEWPID)", self.pid.0)))
@@ -109,7 +112,7 @@ impl System {
     /// # Errors
     ///
     /// [`InitError::SystemEnded`] when it was not asked to stop the machine.
-    pub fn stop_of(&self, status: Status) -> Result<Stop, InitError> {
+    pub fn stop_of(&self, status: Status) -> Result<Stop> {
         match status {
             // kernel/reboot.c, reboot_pid_ns: a halt cannot be told from a power-off.
             Status::Signal(Signal::HUP) => Ok(Stop::Reboot),
@@ -121,7 +124,8 @@ impl System {
                     Phase::Starting(_) => "before",
                     Phase::Up(_) => "after",
                 },
-            }),
+            }
+            .into()),
         }
     }
 }
@@ -131,9 +135,9 @@ impl System {
 /// # Errors
 ///
 /// As open(2).
-pub fn open_console() -> Result<Fd, InitError> {
+pub fn open_console() -> Result<Fd> {
     sys::open(c"/dev/console", OpenFlags::ReadWrite)
-        .map_err(InitError::call("open(\"/dev/console\")"))
+        .map_err(InitError::call(format_args!("open({CONSOLE_PATH})")))
 }
 
 /// SIGUSR1, SIGUSR2, SIGTERM and SIGPWR, by which a classic init is told to stop; signal 1 is bit 0.
@@ -150,7 +154,7 @@ fn parse_signals(status: &[u8]) -> Option<Signals> {
     let status = str::from_utf8(status).ok()?;
     let field = |name: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(name));
-        line.map(str::trim)
+        line.map(str::trim_ascii)
     };
     let mask = |name| u64::from_str_radix(field(name)?, 16).ok();
     field("VmSize:")?;

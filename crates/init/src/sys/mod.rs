@@ -20,8 +20,9 @@ pub use fs::{
 };
 pub use net::{Interface, inet_socket};
 pub use process::{
-    CStrings, Forked, Pid, Status, chdir, clone_into_pid_namespace, execve, exit, fork,
-    is_first_process, join_pid_namespace, kill, new_session, restart, set_hostname, wait_any,
+    CStrings, Forked, Pid, Pointers, Status, ZeroByte, chdir, clone_into_pid_namespace, execve,
+    exit, fork, is_first_process, join_pid_namespace, kill, new_session, restart, set_hostname,
+    wait_any,
 };
 pub use raw::raw_call;
 pub use signal::{Signal, block_all_signals, read_signal, unblock_all_signals};

@@ -2,9 +2,9 @@
 
 #![allow(unsafe_code)]
 
-use alloc::ffi::{CString, NulError};
 use alloc::vec::Vec;
 use core::ffi::{CStr, c_char};
+use core::marker::PhantomData;
 use core::ptr;
 
 use super::raw::{call3, raw_call};
@@ -49,31 +49,56 @@ pub enum Forked {
     Child,
 }
 
-/// Strings for execve, each ended by a zero byte, the list by a null pointer.
-#[derive(Debug)]
+/// Strings for execve, each ended by a zero byte.
+#[derive(Debug, Default)]
 pub struct CStrings {
-    strings: Vec<CString>,
-    pointers: Vec<*const c_char>,
+    bytes: Vec<u8>,
+    /// Where each string begins.
+    starts: Vec<usize>,
 }
 
+/// A string for the kernel has a zero byte inside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ZeroByte;
+
 impl CStrings {
-    /// The list of these strings.
+    /// Adds a string made of these parts.
     ///
     /// # Errors
     ///
-    /// When one has a zero byte inside.
-    pub fn new<T: Into<Vec<u8>>>(strings: impl IntoIterator<Item = T>) -> Result<Self, NulError> {
-        let strings: Vec<CString> =
-            strings.into_iter().map(CString::new).collect::<Result<_, _>>()?;
-        let pointers = strings.iter().map(|string| string.as_ptr()).chain([ptr::null()]).collect();
-        Ok(Self { strings, pointers })
+    /// [`ZeroByte`].
+    pub fn push(&mut self, parts: &[&[u8]]) -> Result<(), ZeroByte> {
+        self.starts.push(self.bytes.len());
+        for part in parts {
+            self.bytes.extend_from_slice(part);
+        }
+        let start = self.starts.last().copied().unwrap_or_default();
+        let zero = self.bytes[start..].contains(&0);
+        self.bytes.push(0);
+        if zero { Err(ZeroByte) } else { Ok(()) }
     }
 
     /// The strings.
-    #[must_use]
-    pub fn strings(&self) -> &[CString] {
-        &self.strings
+    pub fn iter(&self) -> impl Iterator<Item = &CStr> {
+        let strings =
+            self.starts.iter().map(|start| CStr::from_bytes_until_nul(&self.bytes[*start..]));
+        // Each is ended, so none is left out.
+        strings.flatten()
     }
+
+    /// The list that execve takes: pointers to the strings, then null.
+    #[must_use]
+    pub fn pointers(&self) -> Pointers<'_> {
+        let pointers = self.iter().map(CStr::as_ptr).chain([ptr::null()]);
+        Pointers { pointers: pointers.collect(), strings: PhantomData }
+    }
+}
+
+/// Pointers to strings, ended by null.
+#[derive(Debug)]
+pub struct Pointers<'a> {
+    pointers: Vec<*const c_char>,
+    strings: PhantomData<&'a CStrings>,
 }
 
 /// Whether this is the machine's PID 1.
@@ -125,7 +150,7 @@ pub fn join_pid_namespace(process: Pid) -> Result<(), Errno> {
 
 /// Replaces this process by a program; returns only on failure, why.
 #[must_use]
-pub fn execve(path: &CStr, argv: &CStrings, envp: &CStrings) -> Errno {
+pub fn execve(path: &CStr, argv: &Pointers<'_>, envp: &Pointers<'_>) -> Errno {
     let argv = argv.pointers.as_ptr() as usize;
     let envp = envp.pointers.as_ptr() as usize;
     // SAFETY: the kernel reads the strings, whose lists end with null.
