@@ -34,6 +34,11 @@ pub enum Command {
     /// Build and inspect images
     #[command(subcommand)]
     Image(ImageCommand),
+    /// Print a built-in recipe, to be copied and changed; without a name, list them
+    Recipe {
+        /// The recipe
+        name: Option<String>,
+    },
     /// Say what this machine has and lacks, and how to mend it
     Doctor(Doctor),
     /// Print the completion script of a shell
