@@ -71,8 +71,8 @@ fn render_wiring(argv: &mut Argv, wiring: &Wiring) {
     match wiring {
         Wiring::None => {}
         Wiring::Pasteable => {
-            // Without `signal=off`, ^C would end QEMU instead of reaching the guest.
-            argv.option("-chardev", "stdio,id=console,signal=off");
+            // ^C reaches the guest instead of ending QEMU, which ^A X does.
+            argv.option("-chardev", "stdio,id=console,signal=off,mux=on");
             argv.option("-serial", "chardev:console");
         }
         Wiring::Inherited { console, channel } => {

@@ -204,10 +204,11 @@ fn a_qemu_that_dies_is_told_from_a_guest_that_does() {
 
 #[test]
 fn what_cannot_work_is_refused_before_qemu_starts() {
+    type Change<'a> = &'a dyn Fn(&mut Machine);
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap();
     let sandbox = tempfile::tempdir().unwrap();
-    let error = |change: &dyn Fn(&mut Machine)| -> VmmError {
+    let error = |change: Change<'_>| -> VmmError {
         let mut machine = machine(&sandbox, &printing("", Then::Reset));
         machine.qemu = Program::at("/nonexistent/qemu"); // to be sure
         change(&mut machine);
@@ -223,7 +224,7 @@ fn what_cannot_work_is_refused_before_qemu_starts() {
     let [text, no_pvh] = [file("text", &[b'x'; 4096]), file("no-pvh", &without_note)];
     let short = file("short", b"\x7fELF");
 
-    let table: [(&dyn Fn(&mut Machine), String, &str); 8] = [
+    let table: [(Change<'_>, String, &str); 8] = [
         (
             &|machine| machine.spec.kernel = text.clone(),
             format!("not an x86-64 kernel: {}", text.display()),
