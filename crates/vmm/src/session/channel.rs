@@ -76,7 +76,7 @@ impl Channel {
         }
         self.phase = next;
         if let GuestFrame::StdinCredit { bytes } = frame {
-            self.credit += u64::from(bytes);
+            self.credit = self.credit.saturating_add(bytes.into());
         }
         Ok(Some(frame))
     }

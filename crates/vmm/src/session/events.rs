@@ -4,14 +4,15 @@ use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use mote_contract::{GuestFrame, Stream};
+use mote_contract::{GuestFrame, Outcome, Stop, Stream};
+use mote_process::printable;
 use rustix::event::PollFlags;
 
 use super::attach::{Attached, KVM_IS_STUCK, Link, Source};
 use super::channel::RECEIVE_BYTES;
 use super::control::Request;
 use super::io::Event;
-use super::streams::{Stdin, Written};
+use super::streams::{Stdin, Streams, Written};
 use crate::outcome::{End, Milestone};
 
 /// How long QEMU may take to flush its drives when it is told to end.
@@ -253,11 +254,11 @@ enum Step {
     Hello(u64),
     SystemUp(u64),
     Started(u64),
-    Ended(u64, mote_contract::Outcome),
-    Stopping(mote_contract::Stop),
+    Ended(u64, Outcome),
+    Stopping(Stop),
 }
 
-fn act(frame: GuestFrame<'_>, streams: &mut super::streams::Streams<'_>) -> Step {
+fn act(frame: GuestFrame<'_>, streams: &mut Streams<'_>) -> Step {
     match frame {
         GuestFrame::Hello { boottime_ns, .. } => Step::Hello(boottime_ns),
         GuestFrame::SystemUp { boottime_ns } => Step::SystemUp(boottime_ns),
@@ -265,8 +266,18 @@ fn act(frame: GuestFrame<'_>, streams: &mut super::streams::Streams<'_>) -> Step
         GuestFrame::Stdout(bytes) => Step::Output(streams.write(Stream::Stdout, bytes)),
         GuestFrame::Stderr(bytes) => Step::Output(streams.write(Stream::Stderr, bytes)),
         GuestFrame::StdinCredit { .. } => Step::Nothing,
-        GuestFrame::Ended { boottime_ns, outcome } => Step::Ended(boottime_ns, outcome),
+        GuestFrame::Ended { boottime_ns, outcome } => Step::Ended(boottime_ns, harmless(outcome)),
         GuestFrame::Stopping(stop) => Step::Stopping(stop),
+    }
+}
+
+/// The outcome with its text fit for a terminal: the guest wrote it.
+fn harmless(outcome: Outcome) -> Outcome {
+    match outcome {
+        Outcome::Failed { failure, message } => {
+            Outcome::Failed { failure, message: printable(message.as_bytes()) }
+        }
+        other => other,
     }
 }
 

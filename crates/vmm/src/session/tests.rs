@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use mote_contract::{
-    Decoder, GuestFrame, HostFrame, INITIAL_STDIN_WINDOW, Outcome as SessionOutcome,
+    Decoder, Failure, GuestFrame, HostFrame, INITIAL_STDIN_WINDOW, Outcome as SessionOutcome,
     PROTOCOL_VERSION, Stop, TerminalSize,
 };
 use mote_process::{Cancel, Command, Program, Streams};
@@ -225,6 +225,21 @@ fn each_stop_is_told_apart() {
         });
         assert_eq!(seen.outcome.end, end);
     }
+}
+
+#[test]
+fn a_failure_in_the_guests_words_is_escaped() {
+    let failed = |message: &str| SessionOutcome::Failed {
+        failure: Failure::NotFound,
+        message: message.to_owned(),
+    };
+    let said = failed("execve(\"\x1b[2J\"): ENOENT");
+    let seen = run(None, move |mut guest| {
+        guest.send(&[HELLO, ended(said)]);
+        guest.stop(Stop::Ended);
+    });
+    let shown = failed("execve(\"\\x1b[2J\"): ENOENT");
+    assert_eq!(seen.outcome.end, End::Session(shown));
 }
 
 #[test]
