@@ -72,12 +72,6 @@ impl AsRef<str> for Symbol {
     }
 }
 
-impl PartialEq<str> for Symbol {
-    fn eq(&self, other: &str) -> bool {
-        self.0 == other
-    }
-}
-
 impl PartialEq<&str> for Symbol {
     fn eq(&self, other: &&str) -> bool {
         self.0 == *other

@@ -5,6 +5,9 @@ use std::path::Path;
 
 use mote_kconfig::tree::{Reason, SymbolTree, TreeError, render_dropped};
 use mote_kconfig::{Asked, Asker, Config, Necessity, Origin, Request, Verdict, parse_fragment};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
 
 const KCONFIG: &str = r#"
 mainmenu "A small kernel"
@@ -450,7 +453,32 @@ fn unknown_statements_are_noted_and_passed_over() {
     let tree = load(KCONFIG).unwrap();
     let skipped: Vec<_> = tree.skipped().iter().map(ToString::to_string).collect();
     assert_eq!(skipped, ["Kconfig:121"]);
-    assert_eq!(tree.files(), 4);
+}
+
+proptest! {
+    #[test]
+    fn no_file_makes_the_reader_panic(
+        pieces in vec(
+            prop_oneof![
+                select(vec![
+                    "config A", "menuconfig B", "menu \"M\"", "endmenu", "if A", "endif", "choice", "endchoice",
+                    "depends on A", "select B if", "default", "def_bool y", "range 1 A", "visible if A", "help",
+                    "bool", "prompt \"P", "$(", "X = $(X)", "X := $(X)", "&&", "||", "(", ")", "!", "=", "if",
+                    "\\", "\n", "\t", "  ", "#", "'", "source \"net/Kconfig\"",
+                ])
+                .prop_map(str::to_owned),
+                "(?s).{0,8}",
+            ],
+            0..40,
+        ),
+    ) {
+        if let Ok(tree) = load(&pieces.join(" ")) {
+            for (symbol, _) in tree.iter() {
+                let explanation = tree.explain(symbol, &Config::default(), &Asked::default());
+                prop_assert!(!explanation.render().is_empty());
+            }
+        }
+    }
 }
 
 #[test]

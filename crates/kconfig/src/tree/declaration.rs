@@ -16,7 +16,6 @@ pub struct SymbolTree {
     pub(super) choices: Vec<Choice>,
     pub(super) selectors: BTreeMap<Symbol, Vec<Selector>>,
     pub(super) implying: BTreeMap<Symbol, Vec<Selector>>,
-    pub(super) files: usize,
     pub(super) skipped: Vec<Place>,
 }
 
@@ -217,12 +216,6 @@ impl SymbolTree {
     #[must_use]
     pub fn implying(&self, symbol: &str) -> &[Selector] {
         self.implying.get(symbol).map_or(&[], Vec::as_slice)
-    }
-
-    /// How many files were read; one that is sourced twice counts twice.
-    #[must_use]
-    pub fn files(&self) -> usize {
-        self.files
     }
 
     /// The statements that were not understood and left out: newer kernels may have new ones.
