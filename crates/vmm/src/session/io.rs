@@ -17,7 +17,7 @@ pub struct SessionIo<'a> {
     pub stdout: Sink<'a>,
     /// Where standard error goes.
     pub stderr: Sink<'a>,
-    /// Gets every byte of the guest's console.
+    /// Gets the guest's console, up to 64 MiB.
     pub console_log: Option<File>,
     /// What other threads ask.
     pub control: Control,

@@ -11,10 +11,14 @@ const TAIL_LINES: usize = 60;
 const TAIL_BYTES: usize = 16 << 10;
 /// Longer lines are passed on in pieces.
 const LINE_BYTES: usize = 4 << 10;
+/// A guest that says more than this is not to fill the host's disk.
+const LOG_BYTES: u64 = 64 << 20;
 
-/// The console's bytes: all in a file, the last in memory, and line by line to whoever listens.
+/// The console's bytes: the first 64 MiB in a file, the last in memory, and line by line to whoever listens.
 pub(super) struct ConsoleRecord {
     log: Option<File>,
+    /// Bytes that the log may still take.
+    log_left: u64,
     tail: Tail,
     line: Vec<u8>,
     verdict: Option<Verdict>,
@@ -22,16 +26,18 @@ pub(super) struct ConsoleRecord {
 
 impl ConsoleRecord {
     pub(super) fn new(log: Option<File>) -> Self {
-        Self { log, tail: Tail::new(TAIL_LINES, TAIL_BYTES), line: Vec::new(), verdict: None }
+        Self { log, log_left: LOG_BYTES, tail: Tail::new(TAIL_LINES, TAIL_BYTES), line: Vec::new(), verdict: None }
     }
 
     /// Takes what came. A log that cannot be written is given up: the run is worth more than its log.
     pub(super) fn push(&mut self, bytes: &[u8], on_line: &mut dyn FnMut(String)) {
         self.tail.push(bytes);
-        if let Some(log) = &mut self.log
-            && log.write_all(bytes).is_err()
-        {
-            self.log = None;
+        let kept = bytes.len().min(usize::try_from(self.log_left).unwrap_or(usize::MAX));
+        if let Some(log) = &mut self.log {
+            self.log_left -= kept as u64;
+            if log.write_all(&bytes[..kept]).is_err() {
+                self.log = None;
+            }
         }
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             self.line.extend_from_slice(piece);
@@ -72,6 +78,20 @@ impl ConsoleRecord {
 mod tests {
     use super::*;
     use mote_contract::{Outcome, Stop};
+    use std::io::Seek;
+
+    #[test]
+    fn the_log_ends_where_it_would_fill_the_disk() {
+        let mut file = tempfile::tempfile().unwrap();
+        let mut record = ConsoleRecord::new(Some(file.try_clone().unwrap()));
+        record.log_left = 5;
+        for bytes in [b"abc", b"def", b"ghi"] {
+            record.push(bytes, &mut |_| ());
+        }
+        file.rewind().unwrap();
+        assert_eq!(std::io::read_to_string(file).unwrap(), "abcde");
+        assert_eq!(record.tail(), "abcdefghi");
+    }
 
     #[test]
     fn lines_and_the_last_verdict_survive_any_cutting() {
