@@ -88,8 +88,11 @@ impl CachedKernel {
 }
 
 fn work_out(host: &Host, wanted: &KernelWanted) -> Result<Wanted, EngineError> {
+    let spec = wanted.spec()?;
+    // A wrong name is told before a source is unpacked, which takes a while.
+    Catalogue::builtin().resolve(&spec.features)?;
     let source = source::identify(host, &wanted.source)?;
-    let plan = wanted.spec()?.plan(Catalogue::builtin(), &source.version)?;
+    let plan = spec.plan(Catalogue::builtin(), &source.version)?;
     let compiler = toolchain::compiler(host)?;
     let inputs = KernelInputs {
         source: &source.digest,
