@@ -82,10 +82,9 @@ fn run(
     signals: Fd,
     channel: Option<&mut Channel>,
 ) -> Result<End> {
-    let run = Run::new(config, signals, channel)?;
     let system = config
         .system
         .as_ref()
         .map(|path| System::start(path, &config.network, start.arguments, start.environment));
-    run.run(system.transpose()?)
+    Run::new(config, signals, channel, system.transpose()?)?.run()
 }

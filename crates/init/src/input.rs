@@ -137,3 +137,88 @@ impl Input {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    fn input(kind: Kind) -> (Input, Fd) {
+        let (reader, writer) = sys::pipe().unwrap();
+        writer.set_nonblocking().unwrap();
+        reader.set_nonblocking().unwrap();
+        let mut input = Input::new(kind, writer);
+        assert_eq!(input.take_credit(), Some(INITIAL_STDIN_WINDOW));
+        (input, reader)
+    }
+
+    fn read(reader: &Fd) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        reader.read_append(&mut bytes, 100_000).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn bytes_then_end_of_file() {
+        let (mut input, reader) = input(Kind::Pipe);
+        input.accept(b"abc").unwrap();
+        input.accept(b"").unwrap();
+        assert!(input.waiting().is_some(), "closed only when all is taken");
+        input.flush();
+        assert!(input.waiting().is_none());
+        assert_eq!(reader.read_to_end(), Ok(b"abc".to_vec()));
+    }
+
+    #[test]
+    fn the_end_of_a_terminal() {
+        let cases: [(&[u8], &[u8]); 3] =
+            [(b"", b"\x04"), (b"line\n", b"line\n\x04"), (b"part", b"part\x04\x04")];
+        for (bytes, expected) in cases {
+            let (mut input, reader) = input(Kind::Terminal);
+            if !bytes.is_empty() {
+                input.accept(bytes).unwrap();
+            }
+            input.accept(b"").unwrap();
+            input.flush();
+            assert_eq!(read(&reader), expected);
+            let mut bytes = Vec::new();
+            assert_eq!(reader.read_append(&mut bytes, 1), Err(Errno::EAGAIN), "still open");
+        }
+    }
+
+    #[test]
+    fn credit_is_what_the_program_took() {
+        let (mut input, reader) = input(Kind::Pipe);
+        let half = INITIAL_STDIN_WINDOW as usize / 2;
+        input.accept(&vec![1; half]).unwrap();
+        input.flush();
+        assert_eq!(input.take_credit(), Some(half as u32));
+        assert_eq!(input.take_credit(), None);
+        // The pipe holds 64 KiB; what does not fit stays in the queue and is owed.
+        input.accept(&vec![2; 2 * half]).unwrap();
+        input.flush();
+        assert_eq!(input.take_credit(), Some(half as u32));
+        assert!(input.waiting().is_some());
+        assert_eq!(read(&reader).len(), 2 * half);
+        input.flush();
+        assert_eq!(input.take_credit(), Some(half as u32));
+        assert_eq!(read(&reader), vec![2; half]);
+    }
+
+    #[test]
+    fn more_than_the_credit_is_refused() {
+        let (mut input, _reader) = input(Kind::Pipe);
+        input.accept(&vec![0; INITIAL_STDIN_WINDOW as usize]).unwrap();
+        assert!(matches!(*input.accept(b"x").unwrap_err(), InitError::NoCredit));
+    }
+
+    #[test]
+    fn a_program_that_reads_no_more() {
+        let (mut input, reader) = input(Kind::Pipe);
+        drop(reader);
+        input.accept(b"abc").unwrap();
+        input.flush();
+        assert!(input.waiting().is_none());
+        assert_eq!(input.take_credit(), None);
+    }
+}

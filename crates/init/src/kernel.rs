@@ -3,7 +3,6 @@
 
 use core::ffi::CStr;
 use core::fmt;
-use core::net::Ipv4Addr;
 
 use crate::error::{InitError, Result, shown};
 use crate::sys::{self, Errno, Fd, Interface, OpenFlags};
@@ -92,19 +91,15 @@ impl fmt::Display for Call<'_> {
             Self::AddEntropy { .. } => write!(f, "ioctl(/dev/urandom, RNDADDENTROPY)"),
             Self::InetSocket => write!(f, "socket(AF_INET, SOCK_DGRAM)"),
             Self::SetInterface { name, setting } => {
-                let (request, address) = request(setting);
+                let (request, address) = match setting {
+                    Interface::Up => return write!(f, "ioctl({name}, SIOCSIFFLAGS, up)"),
+                    Interface::Address(address) => ("SIOCSIFADDR", address),
+                    Interface::Netmask(mask) => ("SIOCSIFNETMASK", mask),
+                    Interface::DefaultRoute(gateway) => ("SIOCADDRT", gateway),
+                };
                 write!(f, "ioctl({name}, {request}, {address})")
             }
         }
-    }
-}
-
-fn request(setting: Interface) -> (&'static str, Ipv4Addr) {
-    match setting {
-        Interface::Up => ("SIOCSIFFLAGS up", Ipv4Addr::UNSPECIFIED),
-        Interface::Address(address) => ("SIOCSIFADDR", address),
-        Interface::Netmask(mask) => ("SIOCSIFNETMASK", mask),
-        Interface::DefaultRoute(gateway) => ("SIOCADDRT", gateway),
     }
 }
 
@@ -202,6 +197,42 @@ pub(crate) mod recorder {
             let result = failing.map_or(Ok(()), |(_, errno)| Err(*errno));
             self.calls.push(call);
             result
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::recorder::Recorder;
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn a_failure_names_the_call_and_its_arguments() {
+        let mut kernel = Recorder::failing("mount", Errno::ENODEV);
+        let (kind, target) = (c"devtmpfs", c"/dev");
+        let call = Call::Mount { kind, target, flags: 2, options: c"mode=0755" };
+        let error = kernel.must(&call).unwrap_err();
+        assert_eq!(error.chain(), "mount(devtmpfs, /dev, 0x2, mode=0755): ENODEV");
+        assert!(kernel.must_unless(Errno::ENODEV, &call).is_ok());
+        assert!(kernel.must_unless(Errno::EEXIST, &call).is_err());
+    }
+
+    #[test]
+    fn calls_as_text() {
+        let name = "eth0";
+        let cases = [
+            (Call::Mkdir { path: c"/proc", mode: 0o555 }, "mkdir(/proc, 0o555)"),
+            (Call::WriteNew { path: c"/etc/hosts", text: "abc" }, "write(/etc/hosts, 3 bytes)"),
+            (Call::SetRealtime { unix_ns: 5 }, "clock_settime(CLOCK_REALTIME, 5 ns)"),
+            (
+                Call::SetInterface { name, setting: Interface::Netmask([255, 0, 0, 0].into()) },
+                "ioctl(eth0, SIOCSIFNETMASK, 255.0.0.0)",
+            ),
+            (Call::SetInterface { name, setting: Interface::Up }, "ioctl(eth0, SIOCSIFFLAGS, up)"),
+        ];
+        for (call, text) in cases {
+            assert_eq!(call.to_string(), text);
         }
     }
 }

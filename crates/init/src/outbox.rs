@@ -99,3 +99,47 @@ impl Default for Outbox {
         Self::new()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys;
+    use alloc::vec;
+
+    /// What a program wrote reaches the other end of a channel that takes a little at a time.
+    #[test]
+    fn output_becomes_frames() {
+        let (from, program) = sys::pipe().unwrap();
+        let (host, to) = sys::pipe().unwrap();
+        for fd in [&from, &to, &host] {
+            fd.set_nonblocking().unwrap();
+        }
+        let bytes = vec![0xa5; PAYLOAD_LIMIT];
+        program.write_all(&bytes).unwrap();
+        drop(program);
+
+        let mut outbox = Outbox::new();
+        assert_eq!(outbox.fill(Stream::Stderr, &from), Fill::Frame(bytes.len()));
+        outbox.flush(&to).unwrap();
+        assert!(!outbox.is_empty(), "a pipe holds less than the largest frame");
+        let mut wire = Vec::new();
+        while let Ok(1..) = host.read_append(&mut wire, 5000) {
+            outbox.flush(&to).unwrap();
+        }
+        assert!(outbox.is_empty());
+        assert_eq!(outbox.fill(Stream::Stderr, &from), Fill::End);
+
+        let mut expected = Vec::new();
+        GuestFrame::Stderr(&bytes).encode(&mut expected);
+        assert!(wire == expected);
+    }
+
+    #[test]
+    fn nothing_now_is_not_the_end() {
+        let (from, _program) = sys::pipe().unwrap();
+        from.set_nonblocking().unwrap();
+        let mut outbox = Outbox::new();
+        assert_eq!(outbox.fill(Stream::Stdout, &from), Fill::Nothing);
+        assert!(outbox.is_empty());
+    }
+}

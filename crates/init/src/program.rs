@@ -32,21 +32,13 @@ enum Lookup {
 
 /// The standard streams of a program.
 #[derive(Clone, Copy, Debug)]
-pub struct Streams<'a> {
-    /// Standard input; becomes the controlling terminal when it is a terminal.
-    pub input: &'a Fd,
-    /// Standard output.
-    pub output: &'a Fd,
-    /// Standard error.
-    pub error: &'a Fd,
-}
-
-impl<'a> Streams<'a> {
-    /// One descriptor, a terminal, for all three.
-    #[must_use]
-    pub fn terminal(fd: &'a Fd) -> Self {
-        Self { input: fd, output: fd, error: fd }
-    }
+pub enum Streams<'a> {
+    /// Input, output and error.
+    Pipes([&'a Fd; 3]),
+    /// A terminal, which becomes the controlling one.
+    Terminal(&'a Fd),
+    /// The console of a PID 1, whose Ctrl-C is not for it.
+    Console(&'a Fd),
 }
 
 /// Where a child failed, for its parent.
@@ -166,10 +158,16 @@ impl Program {
         streams: Streams<'_>,
     ) -> (Stage, Errno) {
         sys::unblock_all_signals();
-        // These cannot fail but for a standard input that is no terminal, which is no failure.
+        // None of these can fail, but for a console that is no terminal, which is no failure.
         let _ = sys::new_session();
-        let _ = sys::set_controlling_terminal(streams.input);
-        for (fd, number) in [(streams.input, 0), (streams.output, 1), (streams.error, 2)] {
+        let fds = match streams {
+            Streams::Pipes(fds) => fds,
+            Streams::Terminal(fd) | Streams::Console(fd) => [fd; 3],
+        };
+        if let Streams::Terminal(terminal) = streams {
+            let _ = sys::set_controlling_terminal(terminal);
+        }
+        for (fd, number) in fds.into_iter().zip(0..) {
             let _ = fd.duplicate_as(number);
         }
         if let Err(errno) = sys::chdir(&self.cwd) {
@@ -217,4 +215,107 @@ impl Program {
 
 fn zero_byte(what: &'static str) -> impl FnOnce(ZeroByte) -> Box<InitError> {
     move |_| Box::new(InitError::ZeroByte { what })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mote_contract::Failure;
+    use std::os::unix::fs::PermissionsExt;
+    use std::string::ToString;
+    use std::{fs, vec};
+
+    fn session(argv: &[&str], path: Option<&str>) -> Session {
+        Session {
+            argv: argv.iter().map(ToString::to_string).collect(),
+            env: path.map(|path| ("PATH".into(), path.into())).into_iter().collect(),
+            cwd: "/".into(),
+            terminal: None,
+        }
+    }
+
+    fn candidates(name: &str, path: Option<&str>) -> Vec<String> {
+        let program = Program::of_session(&session(&[name], path)).unwrap();
+        program.candidates.iter().map(|path| shown(path).into()).collect()
+    }
+
+    #[test]
+    fn what_is_tried() {
+        assert_eq!(candidates("a", Some("/x:/y")), ["/x/a", "/y/a"]);
+        assert_eq!(candidates("a", Some(":/y")), ["a", "/y/a"]);
+        assert_eq!(candidates("./a", Some("/x")), ["./a"]);
+        assert_eq!(candidates("", Some("/x")), [""]);
+        assert_eq!(candidates("a", None).len(), 6);
+    }
+
+    #[test]
+    fn zero_bytes_are_refused() {
+        let sessions = [
+            session(&["a\0b"], None),
+            session(&["a", "\0"], None),
+            session(&["a"], Some("\0")),
+            Session { cwd: "/\0".into(), ..session(&["a"], None) },
+        ];
+        for session in sessions {
+            let error = Program::of_session(&session).unwrap_err();
+            assert!(matches!(*error, InitError::ZeroByte { .. }));
+        }
+    }
+
+    fn start(session: &Session) -> Result<Pid> {
+        let (input, output) = sys::pipe().unwrap();
+        let streams = Streams::Pipes([&input, &output, &output]);
+        Program::of_session(session)?.start(sys::fork, streams)
+    }
+
+    /// The failures of a real execve, as docker's exit codes.
+    #[test]
+    fn what_cannot_be_started() {
+        let directory = std::env::temp_dir().join(format!("mote-init-{}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        let file = |name: &str, text: &[u8], mode| {
+            let path = directory.join(name);
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            path.to_str().unwrap().to_string()
+        };
+        let plain = file("plain", b"text", 0o644);
+        let broken = file("broken", b"\x7fELF", 0o755);
+        let lost = file("lost", b"#!/no/such/interpreter\n", 0o755);
+        let path = directory.to_str();
+        let cases = vec![
+            (session(&["no-such"], path), Failure::NotFound, "no-such: not found in "),
+            (session(&["/no-such"], None), Failure::NotFound, "execve(/no-such): ENOENT"),
+            (session(&[&lost], None), Failure::NotFound, "its interpreter was not found"),
+            (session(&["plain"], path), Failure::NotExecutable, "execve(plain): EACCES"),
+            (session(&[&plain], None), Failure::NotExecutable, "plain): EACCES"),
+            (session(&[&broken], None), Failure::NotExecutable, "broken): ENOEXEC"),
+            (session(&["/"], None), Failure::NotExecutable, "execve(/): EACCES"),
+            (
+                Session { cwd: "/no-such".into(), ..session(&["true"], None) },
+                Failure::Mote,
+                "chdir(/no-such): ENOENT",
+            ),
+        ];
+        for (session, failure, message) in cases {
+            let error = start(&session).unwrap_err();
+            assert_eq!(error.failure(), failure, "{session:?}");
+            assert!(error.chain().contains(message), "{}", error.chain());
+        }
+        fs::remove_dir_all(directory).unwrap();
+    }
+
+    #[test]
+    fn arguments_environment_and_directory() {
+        let (input, _) = sys::pipe().unwrap();
+        let (result, output) = sys::pipe().unwrap();
+        let script = "echo \"$0 $1 $KEY $PWD\"";
+        let mut session = session(&["sh", "-c", script, "zero", "one"], Some("/usr/bin:/bin"));
+        session.env.push(("KEY".into(), "a=b".into()));
+        session.cwd = "/usr".into();
+        let program = Program::of_session(&session).unwrap();
+        program.start(sys::fork, Streams::Pipes([&input, &output, &output])).unwrap();
+        drop(output);
+        assert_eq!(result.read_to_end().unwrap(), b"zero one a=b /usr\n");
+    }
 }

@@ -1,6 +1,6 @@
 //! How init tells the host the end.
 
-use alloc::string::ToString;
+use alloc::format;
 use core::fmt::{self, Write};
 
 use mote_contract::{Failure, GuestFrame, Outcome, Stop, VERDICT_PREFIX, Verdict};
@@ -8,8 +8,7 @@ use mote_contract::{Failure, GuestFrame, Outcome, Stop, VERDICT_PREFIX, Verdict}
 use crate::channel::Channel;
 use crate::error::InitError;
 use crate::run::End;
-use crate::sys::{self, Fd};
-use crate::system::open_console;
+use crate::sys::{self, Fd, OpenFlags};
 
 /// The end that a failure is.
 #[must_use]
@@ -40,27 +39,31 @@ pub fn on_console(end: End) {
         End::Session { outcome, .. } => Verdict::Ended(outcome),
         End::Stop(stop) => Verdict::Stopping(stop),
     };
-    print_line(format_args!("{}", verdict.to_string()));
+    if let Some(Console(fd)) = Console::open() {
+        // In one piece, because the kernel may print as well.
+        let _ = fd.write_all(format!("\n{verdict}\n").as_bytes());
+        let _ = sys::wait_until_sent(&fd);
+    }
 }
 
 /// Tells that init panicked; without allocating, because that may be the reason. It is told on the console: what
 /// the channel has taken of the last frame is not known.
 pub fn panicked(panic: fmt::Arguments<'_>) {
     let code = Failure::Mote.code();
-    print_line(format_args!("{VERDICT_PREFIX}failed={code} init {panic}"));
-}
-
-/// The line stands alone: the cursor may be anywhere before.
-fn print_line(line: fmt::Arguments<'_>) {
-    // Without a console, there is nobody to tell.
-    if let Ok(fd) = open_console() {
-        let mut console = Console(fd);
-        let _ = write!(console, "\n{line}\n");
+    if let Some(mut console) = Console::open() {
+        let _ = write!(console, "\n{VERDICT_PREFIX}failed={code} init {panic}\n");
         let _ = sys::wait_until_sent(&console.0);
     }
 }
 
+/// The console, on which the cursor may be anywhere. Without one, or when it fails, there is nobody to tell.
 struct Console(Fd);
+
+impl Console {
+    fn open() -> Option<Self> {
+        sys::open(c"/dev/console", OpenFlags::ReadWrite).ok().map(Self)
+    }
+}
 
 impl Write for Console {
     fn write_str(&mut self, text: &str) -> fmt::Result {

@@ -48,8 +48,8 @@ const INPUT: usize = 3;
 const OUTPUTS: usize = 4;
 
 impl<'c> Run<'c> {
-    /// A run as configured; `signals` are those of [`sys::block_all_signals`], and there is a channel when the
-    /// configuration asks for one.
+    /// A run as configured; `signals` are those of [`sys::block_all_signals`], and there is a channel and a started
+    /// system when the configuration asks for one.
     ///
     /// # Errors
     ///
@@ -58,13 +58,14 @@ impl<'c> Run<'c> {
         config: &'c RunConfig,
         signals: Fd,
         channel: Option<&'c mut Channel>,
+        system: Option<System>,
     ) -> Result<Self> {
         Ok(Self {
             config,
             program: Program::of_session(&config.session)?,
             signals,
             channel,
-            system: None,
+            system,
             session: None,
             early_size: None,
             early_signal: None,
@@ -73,21 +74,25 @@ impl<'c> Run<'c> {
         })
     }
 
-    /// Starts the system, if there is one, and then the session, and returns when one of them ended; the output of
-    /// the session has been sent then.
+    /// Starts the session, as soon as the system is up, and returns when one of them ended; all output of the session
+    /// has been sent then.
     ///
     /// # Errors
     ///
-    /// What could not be started, a call that failed, or a host that is gone.
-    pub fn run(mut self, system: Option<System>) -> Result<End> {
-        self.system = system;
+    /// A session that could not be started, a call that failed, or a host that is gone.
+    pub fn run(mut self) -> Result<End> {
+        let end = self.run_until_end();
+        let drained = self.drain();
+        end.and_then(|end| drained.map(|()| end))
+    }
+
+    fn run_until_end(&mut self) -> Result<End> {
         if self.system.is_none() {
             self.start_session()?;
         }
         loop {
             self.send_what_there_is()?;
             if let Some(end) = self.final_end() {
-                self.drain()?;
                 return Ok(end);
             }
             self.wait()?;
@@ -96,10 +101,9 @@ impl<'c> Run<'c> {
 
     /// The end, unless the session's end is but a part of the system's.
     fn final_end(&self) -> Option<End> {
-        let stopping = self.system.as_ref().is_some_and(System::is_stopping);
-        match &self.end {
-            Some(End::Session { .. }) if stopping => None,
-            end => end.clone(),
+        match (&self.end, &self.system) {
+            (Some(End::Session { .. }), Some(system)) if system.is_stopping() => None,
+            (end, _) => end.clone(),
         }
     }
 
@@ -185,13 +189,11 @@ impl<'c> Run<'c> {
         fds
     }
 
-    /// Requests to stop the machine are for a PID 1 that is the system; a classic system has its own.
+    /// Without a classic system, init is what programs ask to stop the machine.
     fn take_signals(&mut self) -> Result<()> {
-        while let Some(signal) = sys::read_signal(&self.signals)
-            .map_err(InitError::call(format_args!("read(signals)")))?
-        {
+        let next = || sys::read_signal(&self.signals);
+        while let Some(signal) = next().map_err(InitError::call(format_args!("read(signals)")))? {
             let stop = match signal {
-                Signal::CHLD => continue,
                 Signal::TERM => Stop::Reboot,
                 Signal::USR2 => Stop::Poweroff,
                 Signal::USR1 => Stop::Halt,

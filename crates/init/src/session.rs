@@ -39,7 +39,7 @@ impl Session {
             pty.master.duplicate()
         };
         let output = prepare().map_err(InitError::call(format_args!("ioctl(pty)")))?;
-        let pid = program.start(sys::fork, Streams::terminal(&pty.terminal))?;
+        let pid = program.start(sys::fork, Streams::Terminal(&pty.terminal))?;
         Ok(Self {
             pid,
             input: Some(Input::new(Kind::Terminal, pty.master)),
@@ -62,7 +62,7 @@ impl Session {
         };
         let (stdin, stdout, stderr) =
             prepare().map_err(InitError::call(format_args!("pipe2()")))?;
-        let streams = Streams { input: &stdin.0, output: &stdout.1, error: &stderr.1 };
+        let streams = Streams::Pipes([&stdin.0, &stdout.1, &stderr.1]);
         let pid = program.start(sys::fork, streams)?;
         Ok(Self {
             pid,
@@ -82,7 +82,7 @@ impl Session {
             // A console that is no terminal has no size.
             let _ = sys::set_window_size(&console, size);
         }
-        let pid = program.start(sys::fork, Streams::terminal(&console))?;
+        let pid = program.start(sys::fork, Streams::Terminal(&console))?;
         Ok(Self { pid, input: None, outputs: [None, None] })
     }
 

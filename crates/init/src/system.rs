@@ -60,7 +60,7 @@ impl System {
         if let Network::Dhcp = network {
             program.add_variable(&[NETWORK_VARIABLE.as_bytes(), b"=dhcp"])?;
         }
-        let pid = program.start(sys::clone_into_pid_namespace, Streams::terminal(&console))?;
+        let pid = program.start(sys::clone_into_pid_namespace, Streams::Console(&console))?;
         Ok(Self { path: path.into(), pid, phase: Phase::Starting(up) })
     }
 
@@ -159,4 +159,43 @@ fn parse_signals(status: &[u8]) -> Option<Signals> {
     let mask = |name| u64::from_str_radix(field(name)?, 16).ok();
     field("VmSize:")?;
     Some(Signals { pending: mask("ShdPnd:")? | mask("SigPnd:")?, caught: mask("SigCgt:")? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn signals_are_read_from_the_status() {
+        let status = "Name:\tinit\nVmSize:\t    2260 kB\nSigQ:\t0/448\nSigPnd:\t0000000000000001\n\
+            ShdPnd:\t0000000000004000\nSigBlk:\t0000000000000000\nSigCgt:\t0000000000080000\n";
+        let signals = Signals { pending: 0x4001, caught: 0x8_0000 };
+        assert_eq!(parse_signals(status.as_bytes()), Some(signals));
+        let exiting = status.replace("VmSize", "Threads");
+        assert_eq!(parse_signals(exiting.as_bytes()), None);
+        assert_eq!(parse_signals(b""), None);
+    }
+
+    #[test]
+    fn this_process_has_signals() {
+        let status = std::fs::read("/proc/self/status").unwrap();
+        assert!(parse_signals(&status).is_some());
+    }
+
+    #[test]
+    fn how_it_ends() {
+        let of = |phase, status| {
+            let system = System { path: "/sbin/init".into(), pid: Pid(7), phase };
+            system.stop_of(status).map_err(|error| error.to_string())
+        };
+        let up = || Phase::Up(None);
+        assert_eq!(of(up(), Status::Signal(Signal::HUP)), Ok(Stop::Reboot));
+        assert_eq!(of(up(), Status::Signal(Signal::INT)), Ok(Stop::Poweroff));
+        let error = of(up(), Status::Signal(Signal(9))).unwrap_err();
+        assert_eq!(error, "/sbin/init was killed by signal 9 after it was up");
+        let (up_fifo, _) = sys::pipe().unwrap();
+        let error = of(Phase::Starting(up_fifo), Status::Exit(1)).unwrap_err();
+        assert_eq!(error, "/sbin/init exited with code 1 before it was up");
+    }
 }

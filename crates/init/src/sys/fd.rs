@@ -27,9 +27,14 @@ pub(super) const O_CLOEXEC: usize = 0o2_000_000;
 pub struct Fd(i32);
 
 impl Fd {
-    /// Takes a descriptor over that a system call returned.
+    /// Takes over an open descriptor, which is closed when this value is dropped.
+    #[must_use]
+    pub fn take_over(number: i32) -> Self {
+        Self(number)
+    }
+
     pub(super) fn from_call(result: usize) -> Self {
-        Self(result as i32)
+        Self::take_over(result as i32)
     }
 
     /// The descriptor's number.
