@@ -252,7 +252,12 @@ impl Lock {
     /// How often a waiter looks whether the lock is free or the user interrupted.
     const RETRY: Duration = Duration::from_millis(100);
 
-    fn acquire(path: PathBuf, what: &str, cancel: &Cancel, sink: &Sink) -> Result<Self, CacheError> {
+    fn acquire(
+        path: PathBuf,
+        what: &str,
+        cancel: &Cancel,
+        sink: &Sink,
+    ) -> Result<Self, CacheError> {
         if let Some(lock) = Self::try_acquire(&path)? {
             return Ok(lock);
         }
@@ -394,7 +399,8 @@ mod tests {
                 })
             })
             .collect();
-        let mut origins: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap().1).collect();
+        let mut origins: Vec<_> =
+            threads.into_iter().map(|thread| thread.join().unwrap().1).collect();
         origins.retain(|origin| *origin == Origin::Made);
         assert_eq!((origins.len(), made.load(Ordering::SeqCst)), (1, 1));
         assert_eq!(names(&cache), ["key"]);

@@ -9,9 +9,9 @@ use mote_rootfs::busybox::{BusyboxBinary, load_busybox};
 use mote_vmm::{Accel, QEMU_PACKAGE, find_qemu, probe_accel};
 use serde::Serialize;
 
-use crate::{EngineError, accel};
 use crate::cache::Shelf;
 use crate::host::{Host, shown};
+use crate::{EngineError, accel};
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -142,7 +142,8 @@ fn kernel_source(host: &Host, without: State) -> Finding {
 
 fn busybox(host: &Host) -> Finding {
     const WHAT: &str = "busybox";
-    const FIX: &str = "apt install busybox-static, or name a binary or a source tarball in a recipe";
+    const FIX: &str =
+        "apt install busybox-static, or name a binary or a source tarball in a recipe";
     let Ok(program) = Program::find("busybox", &host.search_path) else {
         return Finding::lacking(WHAT, State::Poor, "not installed", FIX);
     };

@@ -4,14 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use mote_kernel::KernelVersion;
-use mote_kernel::source::{
-    self, Digest, Found, Source, SourceError, SourceSpec, VersionWanted,
-};
+use mote_kernel::source::{self, Digest, Found, Source, SourceError, SourceSpec, VersionWanted};
 
+use crate::EngineError;
 use crate::cache::Shelf;
 use crate::event::{self, Step};
 use crate::host::{Host, shown};
-use crate::EngineError;
 
 /// A source as it was asked for.
 #[derive(Debug, Clone)]
@@ -145,14 +143,21 @@ fn download(
         None => host.mirror.find(wanted, &host.cancel)?,
     };
     let lock = format!("download-{}", release.sha256);
-    host.cache.with_lock(Shelf::Sources, &lock, &release.file_name, &host.cancel, &*host.sink, || {
-        if let Some(path) = source::downloaded(wanted, &dir) {
-            return Ok(path);
-        }
-        let step = Step::Download { what: release.file_name.clone() };
-        event::step(&*host.sink, step, |progress| {
-            host.mirror.download(&release, &dir, &host.cancel, progress)
-        })
-        .map_err(|error: SourceError| error.into())
-    })
+    host.cache.with_lock(
+        Shelf::Sources,
+        &lock,
+        &release.file_name,
+        &host.cancel,
+        &*host.sink,
+        || {
+            if let Some(path) = source::downloaded(wanted, &dir) {
+                return Ok(path);
+            }
+            let step = Step::Download { what: release.file_name.clone() };
+            event::step(&*host.sink, step, |progress| {
+                host.mirror.download(&release, &dir, &host.cancel, progress)
+            })
+            .map_err(|error: SourceError| error.into())
+        },
+    )
 }

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use mote_manifest::{self as manifest, FileEntry, FileKind, Recipe, ScriptBody};
 use mote_process::Program;
 use mote_rootfs::busybox::{
-    self, BuildEvent, BuildSpec, Busybox, BusyboxBinary, BusyboxSpec, ExtraFile, Group, Login, Password,
-    StartScript, User, build_tree,
+    self, BuildEvent, BuildSpec, Busybox, BusyboxBinary, BusyboxSpec, ExtraFile, Group, Login,
+    Password, StartScript, User, build_tree,
 };
 use mote_rootfs::tree::{Content, Inode, Tree, TreePath};
 
@@ -34,8 +34,8 @@ pub(crate) fn tree(host: &Host, recipe: &Recipe) -> Result<Tree, EngineError> {
 fn find_busybox(host: &Host, wanted: &manifest::BusyboxBinary) -> Result<Busybox, EngineError> {
     let (origin, path) = match wanted {
         manifest::BusyboxBinary::Auto => {
-            let found = Program::find("busybox", &host.search_path)
-                .map_err(|_| EngineError::NoBusybox)?;
+            let found =
+                Program::find("busybox", &host.search_path).map_err(|_| EngineError::NoBusybox)?;
             let path = found.path().to_owned();
             (BusyboxBinary::Host(path.clone()), path)
         }
@@ -154,6 +154,7 @@ fn host_file(path: &Path) -> Result<(Content, u32), EngineError> {
     if !metadata.is_file() {
         return Err(EngineError::NotFile { path: path.to_owned() });
     }
-    let content = Content::HostFile { path: path.to_owned().into(), offset: 0, len: metadata.len() };
+    let content =
+        Content::HostFile { path: path.to_owned().into(), offset: 0, len: metadata.len() };
     Ok((content, metadata.permissions().mode() & 0o7777))
 }

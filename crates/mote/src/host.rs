@@ -31,7 +31,8 @@ pub fn host(cancel: Cancel, progress: Arc<Progress>) -> Result<Host> {
 
 /// Where programs are looked for.
 fn search_path() -> OsString {
-    std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".into())
+    std::env::var_os("PATH")
+        .unwrap_or_else(|| "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".into())
 }
 
 /// The proxy for downloads, by the variables that curl reads for HTTPS.

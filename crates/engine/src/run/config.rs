@@ -81,11 +81,7 @@ fn network(wanted: Network) -> GuestNetwork {
         Network::User(Addressing::Dhcp) => GuestNetwork::Dhcp,
         Network::User(Addressing::Static) => {
             let user = UserNetwork::new(Vec::new());
-            GuestNetwork::Static {
-                address: user.guest,
-                gateway: user.gateway,
-                dns: vec![user.dns],
-            }
+            GuestNetwork::Static { address: user.guest, gateway: user.gateway, dns: vec![user.dns] }
         }
     }
 }

@@ -23,7 +23,8 @@ impl Instance {
         accel: AccelChoice,
     ) -> Result<Self, EngineError> {
         let instances = host.state.join("instances");
-        fs::create_dir_all(&instances).map_err(EngineError::io("make the directory", &instances))?;
+        fs::create_dir_all(&instances)
+            .map_err(EngineError::io("make the directory", &instances))?;
         let dir = tempfile::Builder::new()
             .prefix("run-")
             .tempdir_in(&instances)
@@ -96,11 +97,9 @@ impl Ended {
             End::TimedOut { after } => {
                 (format!("the guest did not end within {} s", after.as_secs()), None)
             }
-            End::Session(_)
-            | End::Poweroff
-            | End::Reboot
-            | End::Halt
-            | End::Cancelled { .. } => return None,
+            End::Session(_) | End::Poweroff | End::Reboot | End::Halt | End::Cancelled { .. } => {
+                return None;
+            }
         };
         let mut text = what;
         if let Some(cause) = cause {

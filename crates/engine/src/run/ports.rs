@@ -30,7 +30,10 @@ fn published(wanted: &Publish) -> Result<Published, EngineError> {
         HostPort::Fixed(port) => (port.get(), false),
         HostPort::Free => {
             let port = free_port(wanted.address, wanted.protocol);
-            (port.map_err(|source| EngineError::NoFreePort { address: wanted.address, source })?, true)
+            (
+                port.map_err(|source| EngineError::NoFreePort { address: wanted.address, source })?,
+                true,
+            )
         }
     };
     let forward = Forward {

@@ -6,7 +6,6 @@ use clap::Args;
 use mote_kernel::source::SourceSpec;
 use mote_manifest::{Accel, Memory, Network, Publish};
 
-
 #[derive(Debug, Args)]
 pub struct Run {
     /// What to run: recipe:NAME, recipe:FILE or the path of a mote.toml

@@ -142,9 +142,8 @@ pub fn ls(output: &Output, host: &Host) -> Result<ExitCode> {
         made_unix_s: u64,
         path: String,
     }
-    let bytes = |kernel: &Kernel, name: &str| {
-        kernel.record().files.get(name).map_or(0, |file| file.bytes)
-    };
+    let bytes =
+        |kernel: &Kernel, name: &str| kernel.record().files.get(name).map_or(0, |file| file.bytes);
     let kernels: Vec<_> = kernel::list(host)?
         .into_iter()
         .map(|CachedKernel { key, kernel, made }| Shown {

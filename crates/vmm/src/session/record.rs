@@ -26,7 +26,13 @@ pub(super) struct ConsoleRecord {
 
 impl ConsoleRecord {
     pub(super) fn new(log: Option<File>) -> Self {
-        Self { log, log_left: LOG_BYTES, tail: Tail::new(TAIL_LINES, TAIL_BYTES), line: Vec::new(), verdict: None }
+        Self {
+            log,
+            log_left: LOG_BYTES,
+            tail: Tail::new(TAIL_LINES, TAIL_BYTES),
+            line: Vec::new(),
+            verdict: None,
+        }
     }
 
     /// Takes what came. A log that cannot be written is given up: the run is worth more than its log.

@@ -1,0 +1,343 @@
+//! Real kernels: configured, built, proven and explained; and what bad input gets.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use mote_testkit::{Finished, Sandbox};
+
+/// Two hours, on a machine with much else to do.
+const BUILD_PATIENCE: Duration = Duration::from_secs(7200);
+
+fn shared() -> Sandbox {
+    Sandbox::with_shared_cache(env!("CARGO_BIN_EXE_mote"))
+}
+
+/// The directory or tarball that the environment names.
+fn source(variable: &str) -> PathBuf {
+    let path = std::env::var_os(variable);
+    path.unwrap_or_else(|| panic!("{variable} names no Linux source: ./test sets it")).into()
+}
+
+fn build(sandbox: &Sandbox, source: &Path, args: &[&str]) -> Finished {
+    let mote = sandbox.mote(["kernel", "build", "--source"]).arg(source).args(args.to_vec());
+    mote.run_within(BUILD_PATIENCE)
+}
+
+fn config(sandbox: &Sandbox, source: &Path, args: &[&str]) -> Finished {
+    let mote = sandbox.mote(["kernel", "config", "--source"]).arg(source).args(args.to_vec());
+    mote.run_within(BUILD_PATIENCE)
+}
+
+/// Every feature that mote has, separated by commas.
+fn all_features(sandbox: &Sandbox) -> String {
+    let listed = sandbox.mote(["kernel", "features", "--format", "json"]).run().expect_code(0);
+    let features: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();
+    let names =
+        features.as_array().unwrap().iter().map(|feature| feature["name"].as_str().unwrap());
+    names.collect::<Vec<_>>().join(",")
+}
+
+/// Builds a kernel with all features and proves each of them in a guest.
+fn all_features_are_proven(variable: &str) {
+    let sandbox = shared();
+    let features = all_features(&sandbox);
+    let built = build(&sandbox, &source(variable), &["--feature", &features]).expect_code(0);
+    let kernel = built.text().trim_end().to_owned();
+    let tested = sandbox.mote(["kernel", "test", "--format", "json", &kernel]).run();
+    let proofs: serde_json::Value = serde_json::from_slice(&tested.stdout).unwrap_or_default();
+    let proofs = proofs.as_array().unwrap_or_else(|| panic!("no proofs: {}", tested.stderr));
+    let failed: Vec<_> =
+        proofs.iter().filter(|proof| proof["result"]["state"] != "proven").collect();
+    assert!(failed.is_empty(), "{failed:#?}\n{}", tested.stderr);
+    assert!(proofs.len() >= 25, "only {} features have a probe", proofs.len());
+    tested.expect_code(0);
+}
+
+#[test]
+#[ignore = "builds and boots a kernel: run by ./test"]
+fn all_features_are_proven_on_6_12() {
+    all_features_are_proven("MOTE_TEST_SOURCE_6_12");
+}
+
+#[test]
+#[ignore = "builds and boots a kernel: run by ./test"]
+fn all_features_are_proven_on_6_1() {
+    all_features_are_proven("MOTE_TEST_SOURCE_6_1");
+}
+
+#[test]
+#[ignore = "boots a kernel: run by ./test"]
+fn a_probe_fails_without_its_feature() {
+    // The default kernel, whose record claims a feature that it does not have.
+    let sandbox = shared();
+    let copy = sandbox.home().join("kernel");
+    let copied = Command::new("cp").arg("-r").arg(sandbox.kernel()).arg(&copy).status().unwrap();
+    assert!(copied.success());
+    let record = copy.join("kernel.json");
+    let mut json: serde_json::Value = serde_json::from_slice(&fs::read(&record).unwrap()).unwrap();
+    for feature in ["fuse", "ipv6", "sysvipc"] {
+        json["features"].as_array_mut().unwrap().push(feature.into());
+    }
+    fs::write(&record, json.to_string()).unwrap();
+    let tested = sandbox.mote(["kernel", "test"]).arg(&copy).run().expect_code(1);
+    let text = tested.text();
+    let verdict = |feature: &str| {
+        let line = text.lines().find(|line| line.split_whitespace().next() == Some(feature));
+        line.unwrap_or_else(|| panic!("{feature} is not in:\n{text}")).to_owned()
+    };
+    for feature in ["fuse", "ipv6", "sysvipc"] {
+        assert!(verdict(feature).contains("not proven"), "{text}");
+    }
+    assert!(verdict("base").ends_with(" proven"), "{text}");
+}
+
+/// The smallest set.
+const SMALL: [&str; 2] = ["--feature", "minimal-ext4"];
+
+#[test]
+#[ignore = "configures a kernel: run by ./test"]
+fn what_kconfig_drops_is_told_with_the_reason() {
+    let sandbox = shared();
+    let source = source("MOTE_TEST_SOURCE_6_12");
+    sandbox.write("my.fragment", "CONFIG_IPV6=y\n# mine\nCONFIG_NF_TABLES=y\n");
+    let args = ["--feature", "base", "--fragment", "my.fragment"];
+    config(&sandbox, &source, &args).expect_code(125).expect_said(&[
+        "Kconfig drops 2 of the symbols",
+        "NF_TABLES",
+        "my.fragment:3",
+        "NETFILTER",
+        "my.fragment:1",
+        "hint: ",
+        "# optional",
+    ]);
+    sandbox.write("optional.fragment", "CONFIG_IPV6=y # optional\n");
+    config(&sandbox, &source, &["--feature", "base", "--fragment", "optional.fragment"])
+        .expect_code(0)
+        .expect_said(&["warning: ", "IPV6"]);
+}
+
+#[test]
+#[ignore = "configures a kernel: run by ./test"]
+fn unknown_symbols_have_a_nearest_name() {
+    let sandbox = shared();
+    sandbox.write("my.fragment", "CONFIG_VIRTIO_BLOK=y\n");
+    for variable in ["MOTE_TEST_SOURCE_6_12", "MOTE_TEST_SOURCE_6_1"] {
+        let args = ["--feature", "base", "--fragment", "my.fragment"];
+        config(&sandbox, &source(variable), &args).expect_code(125).expect_said(&[
+            "VIRTIO_BLOK",
+            "my.fragment:1",
+            "VIRTIO_BLK",
+        ]);
+    }
+}
+
+#[test]
+#[ignore = "needs a built kernel: run by ./test"]
+fn a_symbol_is_explained() {
+    let sandbox = shared();
+    let kernel = sandbox.kernel();
+    let explain = |symbol: &str| {
+        let mote = sandbox.mote(["kernel", "explain", "--kernel"]).arg(kernel).arg(symbol);
+        mote.run_within(BUILD_PATIENCE)
+    };
+    let net = explain("CONFIG_VIRTIO_NET").expect_code(0).text();
+    for text in ["VIRTIO_NET = y", "features/net.toml:", "VIRTIO", "NETDEVICES"] {
+        assert!(net.contains(text), "{text} is not in:\n{net}");
+    }
+    let unset = explain("WIREGUARD").expect_code(0).text();
+    assert!(unset.contains("WIREGUARD = n"), "{unset}");
+    assert!(unset.contains("by nobody"), "{unset}");
+    explain("WIREGARD").expect_code(125).expect_said(&["WIREGARD", "did you mean WIREGUARD?"]);
+}
+
+/// A source like the shared one, but for one file.
+fn changed_source(sandbox: &Sandbox, name: &str, file: &str, text: &str) -> PathBuf {
+    let tree = source("MOTE_TEST_SOURCE_6_12");
+    let changed = sandbox.cache().join(name);
+    let _ = fs::remove_dir_all(&changed);
+    let linked = Command::new("cp").arg("-al").arg(&tree).arg(&changed).status().unwrap();
+    assert!(linked.success());
+    // The link goes, the shared file stays.
+    fs::remove_file(changed.join(file)).unwrap();
+    fs::write(changed.join(file), text).unwrap();
+    changed
+}
+
+#[test]
+#[ignore = "builds a kernel: run by ./test"]
+fn a_compiler_error_is_shown_with_the_log() {
+    let sandbox = shared();
+    let broken =
+        changed_source(&sandbox, "broken", "init/version.c", "int main(void) { return x; }\n");
+    let built = build(&sandbox, &broken, &SMALL);
+    fs::remove_dir_all(&broken).unwrap();
+    built.expect_code(125).expect_said(&[
+        "the build of Linux 6.12",
+        "init/version.c:1",
+        "error:",
+        "the whole log: ",
+    ]);
+    let partial = fs::read_dir(sandbox.cache().join("kernels")).unwrap();
+    let partial = partial.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let keys: Vec<_> = partial.filter(|name| name.ends_with(".partial")).collect();
+    // Other tests may be building; what failed here left nothing that is named after it.
+    assert!(keys.len() <= 3, "{keys:?}");
+}
+
+#[test]
+#[ignore = "starts a kernel's build: run by ./test"]
+fn an_interrupted_build_leaves_nothing_and_no_process() {
+    use rustix::process::Signal;
+    let tree = source("MOTE_TEST_SOURCE_6_12");
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_mote"));
+        let running = sandbox.mote(["kernel", "build", "--source"]).arg(&tree).args(SMALL).start();
+        sandbox.wait_for_program("cc1");
+        running.signal(signal);
+        running.finish().expect_code(code);
+        sandbox.assert_no_orphans();
+        let kernels = sandbox.cache().join("kernels");
+        let left: Vec<_> =
+            fs::read_dir(kernels).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert!(left.is_empty(), "{left:?}");
+    }
+}
+
+#[test]
+#[ignore = "starts a kernel's build: run by ./test"]
+fn a_killed_build_takes_its_compilers_along() {
+    use rustix::process::Signal;
+    let tree = source("MOTE_TEST_SOURCE_6_12");
+    let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_mote"));
+    let running = sandbox.mote(["kernel", "build", "--source"]).arg(&tree).args(SMALL).start();
+    sandbox.wait_for_program("cc1");
+    running.signal(Signal::KILL);
+    drop(running);
+    sandbox.assert_no_orphans();
+    let listed = sandbox.mote(["kernel", "ls", "--format", "json"]).run().expect_code(0);
+    assert_eq!(listed.text().trim(), "[]", "a half kernel is trusted");
+}
+
+#[test]
+#[ignore = "reads a whole kernel source: run by ./test"]
+fn a_directory_is_never_written_to() {
+    let sandbox = shared();
+    let tree = source("MOTE_TEST_SOURCE_6_12");
+    let newest = || {
+        let found = Command::new("find")
+            .arg(&tree)
+            .args(["-newer", tree.join("Makefile").to_str().unwrap(), "-newermt", "-10 minutes"])
+            .output()
+            .unwrap();
+        String::from_utf8(found.stdout).unwrap()
+    };
+    let before = newest();
+    config(&sandbox, &tree, &["--feature", "busybox"]).expect_code(0);
+    assert_eq!(newest(), before);
+}
+
+#[test]
+#[ignore = "starts a kernel's build: run by ./test"]
+fn a_full_disk_is_named_and_leaves_nothing() {
+    let tree = source("MOTE_TEST_SOURCE_6_12");
+    // mote with a small disk of its own for the cache: a mount that nobody else sees.
+    let mote = env!("CARGO_BIN_EXE_mote");
+    let outside = Sandbox::new(mote);
+    let wrapper = outside.write(
+        "mote-on-a-small-disk",
+        format!(
+            "#!/bin/sh\nmkdir -p \"$XDG_CACHE_HOME\"\nexec unshare -rm sh -c '\
+             mount -t tmpfs -o size=24m tmpfs \"$XDG_CACHE_HOME\" && {mote} \"$@\"\n\
+             status=$?; ls \"$XDG_CACHE_HOME/mote/kernels\" >&2; exit $status' sh \"$@\"\n"
+        ),
+    );
+    fs::set_permissions(&wrapper, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let sandbox = Sandbox::new(wrapper);
+    let built = build(&sandbox, &tree, &SMALL)
+        .expect_code(125)
+        .expect_said(&["No space left on device", "hint: free some space"]);
+    assert!(!built.stderr.contains(".partial\n"), "{}", built.stderr);
+}
+
+#[test]
+#[ignore = "reads a whole kernel source: run by ./test"]
+fn a_version_is_downloaded_and_checked() {
+    let sandbox = shared();
+    let tarball = source("MOTE_TEST_TARBALL_6_12");
+    let makefile = fs::read_to_string(source("MOTE_TEST_SOURCE_6_12").join("Makefile")).unwrap();
+    let number = |name: &str| {
+        let line = makefile.lines().find_map(|line| line.strip_prefix(&format!("{name} = ")));
+        line.unwrap().to_owned()
+    };
+    let version = ["VERSION", "PATCHLEVEL", "SUBLEVEL"].map(number).join(".");
+    let name = format!("linux-{version}.tar.xz");
+    let sum = Command::new("sha256sum").arg(&tarball).output().unwrap().stdout;
+    let sum = String::from_utf8(sum).unwrap().split_whitespace().next().unwrap().to_owned();
+
+    let wrong = "0".repeat(64);
+    let address = mirror::serve(&tarball, &name, format!("{wrong}  {name}\n"));
+    let download = |address: &str| {
+        let args = ["kernel", "config", "--feature", "base", "--source", &version];
+        sandbox.mote(args.to_vec()).args(["--mirror", address]).run_within(BUILD_PATIENCE)
+    };
+    download(&address).expect_code(125).expect_said(&[&name, &wrong, &sum]);
+
+    let address = mirror::serve(&tarball, &name, format!("{sum}  {name}\n"));
+    let fragment = download(&address).expect_code(0).text();
+    assert!(fragment.contains("CONFIG_64BIT=y"), "{fragment}");
+    // Now it is here: no mirror is needed.
+    download("http://127.0.0.1:1").expect_code(0);
+}
+
+/// A server with kernel.org's layout, on loopback.
+mod mirror {
+    use std::fs::File;
+    use std::io::{BufRead, BufReader, Write};
+    use std::net::{TcpListener, TcpStream};
+    use std::path::{Path, PathBuf};
+
+    /// Serves `tarball` under `name` and the published `sums` until the test ends; gives its
+    /// address.
+    pub fn serve(tarball: &Path, name: &str, sums: String) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let (tarball, name) = (tarball.to_owned(), name.to_owned());
+        std::thread::spawn(move || {
+            for connection in listener.incoming() {
+                // A client that goes away is its own affair.
+                let _ = answer(connection.unwrap(), &tarball, &name, &sums);
+            }
+        });
+        address
+    }
+
+    fn answer(
+        mut connection: TcpStream,
+        tarball: &PathBuf,
+        name: &str,
+        sums: &str,
+    ) -> std::io::Result<()> {
+        let mut lines = BufReader::new(connection.try_clone()?).lines();
+        let request = lines.next().unwrap_or_else(|| Ok(String::new()))?;
+        while lines.next().transpose()?.is_some_and(|line| !line.is_empty()) {}
+        let path = request.split(' ').nth(1).unwrap_or_default();
+        let head = |status: &str, length: u64| {
+            format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n")
+        };
+        match path.strip_prefix("/pub/linux/kernel/v6.x/") {
+            Some("sha256sums.asc") => {
+                connection.write_all(head("200 OK", sums.len() as u64).as_bytes())?;
+                connection.write_all(sums.as_bytes())
+            }
+            Some(file) if file == name => {
+                let mut file = File::open(tarball)?;
+                let length = file.metadata()?.len();
+                connection.write_all(head("200 OK", length).as_bytes())?;
+                std::io::copy(&mut file, &mut connection).map(drop)
+            }
+            _ => connection.write_all(head("404 Not Found", 0).as_bytes()),
+        }
+    }
+}
