@@ -1,6 +1,7 @@
 //! Developer chores.
 
 mod boot_cost;
+mod docs;
 mod host;
 
 use std::process::ExitCode;
@@ -13,11 +14,14 @@ use clap::Parser;
 enum Chore {
     /// Measure what kernels cost until PID 1: instructions, device accesses, memory, bytes
     BootCost(boot_cost::Args),
+    /// Write docs/features.md from the feature files
+    Docs(docs::Args),
 }
 
 fn main() -> ExitCode {
     let result = match Chore::parse() {
         Chore::BootCost(args) => boot_cost::run(&args),
+        Chore::Docs(args) => docs::run(&args),
     };
     match result {
         Ok(code) => code,
