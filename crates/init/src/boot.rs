@@ -5,11 +5,12 @@ use mote_contract::{CONFIG_PATH, Io, RunConfig};
 use crate::channel::Channel;
 use crate::error::{InitError, Result};
 use crate::kernel::Linux;
+use crate::mounts;
 use crate::report;
 use crate::run::{End, Run};
+use crate::setup::{self, Now};
 use crate::sys::{self, Fd, OpenFlags};
 use crate::system::System;
-use crate::{mounts, setup};
 
 /// What the kernel gave PID 1.
 #[derive(Debug)]
@@ -29,7 +30,8 @@ pub fn boot(start: &Start<'_>) {
         Ok(prepared) => prepared,
         Err(error) => return report::on_console(report::failed(&error)),
     };
-    let ready = setup::set_up(&mut kernel, &config, sys::boottime_ns());
+    let now = Now { boottime_ns: sys::boottime_ns(), realtime_ns: sys::realtime_ns() };
+    let ready = setup::set_up(&mut kernel, &config, now);
     let mut channel = match config.io {
         Io::Console => None,
         Io::Channel => match Channel::open(start.boottime_ns) {

@@ -9,12 +9,21 @@ use crate::{mounts, network};
 /// Name of [`mote_contract::UP_PATH`] for the kernel.
 pub const UP_FIFO: &core::ffi::CStr = c"/.mote/up";
 
-/// Sets the machine up as configured; `/dev` is mounted already. `boottime_ns` is the time now.
+/// What the clocks say when the setting-up begins.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// Nanoseconds since the kernel started.
+    pub boottime_ns: u64,
+    /// The wall clock, nanoseconds since 1970, as the kernel had it from the hypervisor or the RTC, if at all.
+    pub realtime_ns: u64,
+}
+
+/// Sets the machine up as configured; `/dev` is mounted already.
 ///
 /// # Errors
 ///
 /// The first call that failed.
-pub fn set_up(kernel: &mut impl Kernel, config: &RunConfig, boottime_ns: u64) -> Result<()> {
+pub fn set_up(kernel: &mut impl Kernel, config: &RunConfig, now: Now) -> Result<()> {
     match config.system {
         Some(_) => kernel.must(&Call::MakeFifo { path: UP_FIFO })?,
         None => mounts::mount_for_programs(kernel)?,
@@ -23,13 +32,21 @@ pub fn set_up(kernel: &mut impl Kernel, config: &RunConfig, boottime_ns: u64) ->
         kernel.must(&Call::SetHostname { name })?;
     }
     if let Some(start_unix_ns) = config.clock_unix_ns {
-        let unix_ns = start_unix_ns.saturating_add(boottime_ns);
-        kernel.must(&Call::SetRealtime { unix_ns })?;
+        set_clock(kernel, start_unix_ns.saturating_add(now.boottime_ns), now)?;
     }
     if let Some(seed) = &config.entropy_seed {
         kernel.must(&Call::AddEntropy { seed: &seed.0 })?;
     }
     network::set_up(kernel, &config.network, config.hostname.as_deref())
+}
+
+/// Neither of the two is ahead of the true time: between `clock_unix_ns` and the kernel's start lies that of the VMM,
+/// and an RTC counts whole seconds. So the later one is right.
+fn set_clock(kernel: &mut impl Kernel, unix_ns: u64, now: Now) -> Result<()> {
+    if unix_ns <= now.realtime_ns {
+        return Ok(());
+    }
+    kernel.must(&Call::SetRealtime { unix_ns })
 }
 
 #[cfg(test)]
@@ -69,7 +86,7 @@ mod tests {
     }
 
     fn recorded(mut kernel: Recorder, config: &RunConfig) -> (Result<(), String>, Recorder) {
-        let result = set_up(&mut kernel, config, 1_000);
+        let result = set_up(&mut kernel, config, Now { boottime_ns: 1_000, realtime_ns: 5_999 });
         (result.map_err(|error| error.chain()), kernel)
     }
 
@@ -162,6 +179,16 @@ mod tests {
             let (result, kernel) = recorded(kernel, &config(fixed()));
             assert_eq!(result, Err(message.into()));
             assert!(kernel.calls.last().unwrap().starts_with(call), "it stops there");
+        }
+    }
+
+    #[test]
+    fn the_clock_is_never_set_back() {
+        for (start, calls) in [(4_999, 0), (5_000, 1)] {
+            let config = RunConfig { clock_unix_ns: Some(start), ..config(Network::None) };
+            let (_, kernel) = recorded(Recorder::default(), &config);
+            let set = kernel.calls.iter().filter(|call| call.starts_with("clock_settime"));
+            assert_eq!(set.count(), calls);
         }
     }
 }

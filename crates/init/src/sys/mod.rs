@@ -26,5 +26,5 @@ pub use process::{
 };
 pub use raw::raw_call;
 pub use signal::{Signal, block_all_signals, read_signal, unblock_all_signals};
-pub use time::{boottime_ns, set_realtime};
+pub use time::{boottime_ns, realtime_ns, set_realtime};
 pub use tty::{Pty, open_pty, set_controlling_terminal, set_window_size, wait_until_sent};

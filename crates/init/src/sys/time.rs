@@ -14,9 +14,19 @@ const NS: u64 = 1_000_000_000;
 /// Nanoseconds since the kernel started.
 #[must_use]
 pub fn boottime_ns() -> u64 {
+    time_ns(CLOCK_BOOTTIME)
+}
+
+/// The wall clock, nanoseconds since 1970.
+#[must_use]
+pub fn realtime_ns() -> u64 {
+    time_ns(CLOCK_REALTIME)
+}
+
+fn time_ns(clock: usize) -> u64 {
     let mut time = [0_u64; 2];
-    // SAFETY: the kernel writes a timespec. This clock is always there.
-    let _ = unsafe { call3(CLOCK_GETTIME, CLOCK_BOOTTIME, time.as_mut_ptr() as usize, 0) };
+    // SAFETY: the kernel writes a timespec. These clocks are always there.
+    let _ = unsafe { call3(CLOCK_GETTIME, clock, time.as_mut_ptr() as usize, 0) };
     time[0] * NS + time[1]
 }
 
