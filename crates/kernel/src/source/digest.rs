@@ -13,10 +13,10 @@ use super::memo::{Fingerprint, Memo};
 use super::{Progress, SourceError};
 
 /// How much is read at once: enough that the calls do not count, little enough for the cache.
-const CHUNK: usize = 256 << 10;
+pub(super) const CHUNK: usize = 256 << 10;
 
 /// A SHA-256 digest; shown as 64 hexadecimal digits.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Digest([u8; 32]);
 
 impl Digest {
@@ -36,6 +36,12 @@ impl Digest {
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -85,25 +91,27 @@ pub fn digest_tarball(
         return Ok(digest);
     }
     let file = File::open(&path).map_err(SourceError::io("read", &path))?;
-    let digest = digest_reader(file, cancel, &|done| progress(done, Some(metadata.len())))
-        .map_err(SourceError::reading(&path))?;
+    let digest = digest_reader(file, &mut vec![0; CHUNK], cancel, &|done| {
+        progress(done, Some(metadata.len()))
+    })
+    .map_err(SourceError::reading(&path))?;
     memo.remember(&digest);
     Ok(digest)
 }
 
-/// The digest of everything that `reader` gives. An interruption shows as an error that is one of
+/// The digest of everything that `reader` gives, read through `chunk`. An interruption shows as an error that is one of
 /// [`Cancelled`](mote_process::Cancelled).
 pub(super) fn digest_reader(
     mut reader: impl Read,
+    chunk: &mut [u8],
     cancel: &Cancel,
     progress: &dyn Fn(u64),
 ) -> io::Result<Digest> {
     let mut hash = Sha256::new();
-    let mut chunk = vec![0; CHUNK];
     let mut done = 0;
     loop {
         cancel.check().map_err(io::Error::other)?;
-        let length = match reader.read(&mut chunk) {
+        let length = match reader.read(chunk) {
             Ok(0) => return Ok(Digest::finish(hash)),
             Ok(length) => length,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,

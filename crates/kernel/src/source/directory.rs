@@ -13,7 +13,7 @@ use std::thread;
 use mote_process::Cancel;
 use sha2::{Digest as _, Sha256};
 
-use super::digest::digest_reader;
+use super::digest::{CHUNK, digest_reader};
 use super::memo::{Fingerprint, Memo};
 use super::{Digest, Progress, SourceError};
 
@@ -110,11 +110,12 @@ type Done = (usize, Result<Digest, SourceError>);
 
 /// Takes entries until there are none left, or the receiver has seen an error and is gone.
 fn work(dir: &Path, entries: &[Entry], next: &AtomicUsize, cancel: &Cancel, sender: &Sender<Done>) {
+    let mut chunk = vec![0; CHUNK];
     loop {
         let index = next.fetch_add(1, Ordering::Relaxed);
         let Some(entry) = entries.get(index) else { return };
         let path = dir.join(&entry.path);
-        let digest = digest_content(&path, &entry.metadata, cancel);
+        let digest = digest_content(&path, &entry.metadata, &mut chunk, cancel);
         let digest = digest.map_err(SourceError::reading(&path));
         if sender.send((index, digest)).is_err() {
             return;
@@ -122,9 +123,14 @@ fn work(dir: &Path, entries: &[Entry], next: &AtomicUsize, cancel: &Cancel, send
     }
 }
 
-fn digest_content(path: &Path, metadata: &Metadata, cancel: &Cancel) -> io::Result<Digest> {
+fn digest_content(
+    path: &Path,
+    metadata: &Metadata,
+    chunk: &mut [u8],
+    cancel: &Cancel,
+) -> io::Result<Digest> {
     if metadata.is_file() {
-        return digest_reader(File::open(path)?, cancel, &|_| ());
+        return digest_reader(File::open(path)?, chunk, cancel, &|_| ());
     }
     if metadata.is_symlink() {
         return Ok(Digest::of_bytes(fs::read_link(path)?.as_os_str().as_bytes()));
@@ -195,7 +201,8 @@ mod tests {
 
     #[test]
     fn all_else_counts() {
-        let changes: [(&str, fn(&Path)); 9] = [
+        type Change = fn(&Path);
+        let changes: [(&str, Change); 9] = [
             ("nothing", |_| ()),
             ("content", |dir| fs::write(dir.join("a/b/c"), "3").unwrap()),
             ("a new file", |dir| fs::write(dir.join("a/b/.config"), "").unwrap()),

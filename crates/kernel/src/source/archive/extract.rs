@@ -13,12 +13,12 @@ use mote_process::Cancel;
 use super::entries::{Entries, Entry, EntryKind};
 use crate::source::SourceError;
 
-const TWICE: &str = "it is there twice";
-const OUTSIDE: &str = "it is outside of the one top directory";
-const LEADS_OUT: &str = "it leads out of the source";
-const IN_NO_DIRECTORY: &str = "what it lies in is no directory";
-const NO_FILE: &str = "it is no file, directory or link";
-const NO_TARGET: &str = "what it links to is not there";
+pub(super) const TWICE: &str = "it is there twice";
+pub(super) const OUTSIDE: &str = "it is outside of the one top directory";
+pub(super) const LEADS_OUT: &str = "it leads out of the source";
+pub(super) const IN_NO_DIRECTORY: &str = "what it lies in is no directory";
+pub(super) const NO_FILE: &str = "it is no file, directory or link";
+pub(super) const NO_TARGET: &str = "what it links to is no file that came before it";
 
 /// Writes the entries of one archive into an empty directory, where nobody else writes.
 ///
@@ -79,11 +79,12 @@ impl<'a> Extraction<'a> {
             }
             EntryKind::HardLink(target) => {
                 let target = self.into.join(self.inside(target, &entry.path)?);
+                // One more name of a link would lead elsewhere from there.
+                if !fs::symlink_metadata(&target).is_ok_and(|target| target.is_file()) {
+                    return Err(self.refused(entry, NO_TARGET));
+                }
                 let linked = fs::hard_link(target, &absolute);
-                linked.map_err(|error| match error.kind() {
-                    io::ErrorKind::NotFound => self.refused(entry, NO_TARGET),
-                    _ => self.not_made(&absolute, entry, error),
-                })
+                linked.map_err(|error| self.not_made(&absolute, entry, error))
             }
             EntryKind::Directory | EntryKind::Other => Err(self.refused(entry, NO_FILE)),
         }

@@ -80,3 +80,6 @@ impl<R: io::Read> io::Read for Counted<'_, R> {
         Ok(length)
     }
 }
+
+#[cfg(test)]
+mod tests;

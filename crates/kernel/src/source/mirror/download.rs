@@ -8,7 +8,7 @@ use mote_process::Cancel;
 
 use super::Release;
 use super::http::{Client, Head, Reply, Resume, Trouble};
-use crate::source::digest::digest_reader;
+use crate::source::digest::{CHUNK, digest_reader};
 use crate::source::{Progress, SourceError, TransferError};
 
 /// What is there of a file: `NAME.part`, and beside it `NAME.part.from`, which says from which
@@ -71,8 +71,8 @@ impl Part {
     /// Gives the file its name if it is the release, and removes it otherwise.
     pub(super) fn accept(self, release: &Release, cancel: &Cancel) -> Result<PathBuf, SourceError> {
         let file = File::open(&self.part).map_err(SourceError::io("read", &self.part))?;
-        let got =
-            digest_reader(&file, cancel, &|_| ()).map_err(SourceError::reading(&self.part))?;
+        let got = digest_reader(&file, &mut vec![0; CHUNK], cancel, &|_| ())
+            .map_err(SourceError::reading(&self.part))?;
         if got != release.sha256 {
             self.remove()?;
             return Err(SourceError::WrongDigest {

@@ -263,7 +263,9 @@ fn what_an_earlier_run_left_is_used() {
     // From somewhere else, or nobody knows where from.
     for from in [Some("http://elsewhere\n\n"), None] {
         fs::write(&part, b"something else").unwrap();
-        from.map(|from| fs::write(&note, from).unwrap());
+        if let Some(from) = from {
+            fs::write(&note, from).unwrap();
+        }
         download(&server, dir.path()).unwrap();
     }
     let seen = ["bytes=1000-: 206", "bytes=1200000-: 416", "all: 200", "all: 200"];
