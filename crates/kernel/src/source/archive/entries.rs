@@ -8,6 +8,9 @@ use tar_core::parse::{Limits, ParseEvent, Parser};
 /// The longest path that the kernel takes (`PATH_MAX`).
 const PATH_MAX: u32 = 4096;
 
+/// What contents are padded to (POSIX.1-2017, pax, "ustar Interchange Format").
+const BLOCK: u64 = 512;
+
 /// How much is read ahead.
 const CHUNK: usize = 64 << 10;
 
@@ -67,7 +70,7 @@ impl<R: Read> Entries<R> {
                 ParseEvent::GlobalExtensions { consumed, .. } => (consumed, None),
                 ParseEvent::Entry { consumed, entry } => {
                     self.content_left = entry.size;
-                    self.padding_left = entry.padded_size() - entry.size;
+                    self.padding_left = entry.size.wrapping_neg() % BLOCK;
                     let target = entry.link_target.unwrap_or_default().into_owned();
                     let kind = match entry.entry_type {
                         EntryType::Directory => EntryKind::Directory,

@@ -278,6 +278,18 @@ fn an_interruption_leaves_nothing() {
     assert!(!place.into.exists());
 }
 
+#[test]
+fn a_size_beyond_all_bounds_is_damage() {
+    for size in ["18446744073709551615", "18446744073709551104", "9223372036854775807"] {
+        let mut tar = Tar::linux();
+        let mut entry = EntryBuilder::new_ustar();
+        entry.path("linux/x").entry_type(EntryType::Regular).add_pax("size", size);
+        tar.0.extend(entry.finish_bytes());
+        let message = Place::new(&tar.finish()).refused();
+        assert!(message.starts_with("the tarball is damaged: "), "{message}");
+    }
+}
+
 /// Every change of a byte in the headers is refused or harmless: nothing gets out, nothing panics.
 #[test]
 fn changed_headers_do_no_harm() {
