@@ -14,17 +14,30 @@ fn beside(path: &Path) -> PathBuf {
 }
 
 /// Writes a file under another name and renames it, so that at `to` there is the old file or the
-/// whole new one.
+/// whole new one. A device or a pipe is written to as it is.
 pub(crate) fn replace_file<T>(
     to: &Path,
     write: impl FnOnce(&mut BufWriter<File>) -> Result<T, EngineError>,
 ) -> Result<T, EngineError> {
+    if fs::metadata(to).is_ok_and(|there| !there.is_file() && !there.is_dir()) {
+        let file = File::options().write(true).open(to).map_err(EngineError::io("open", to))?;
+        return write_all(to, file, write);
+    }
     let partial = Partial(beside(to));
     let file = File::create(&partial.0).map_err(EngineError::io("create", to))?;
+    let result = write_all(to, file, write)?;
+    fs::rename(&partial.0, to).map_err(EngineError::io("rename to", to))?;
+    Ok(result)
+}
+
+fn write_all<T>(
+    to: &Path,
+    file: File,
+    write: impl FnOnce(&mut BufWriter<File>) -> Result<T, EngineError>,
+) -> Result<T, EngineError> {
     let mut writer = BufWriter::new(file);
     let result = write(&mut writer)?;
     writer.flush().map_err(EngineError::io("write", to))?;
-    fs::rename(&partial.0, to).map_err(EngineError::io("rename to", to))?;
     Ok(result)
 }
 
