@@ -16,8 +16,8 @@ use mote_manifest::{Network, Recipe};
 use mote_process::{Command, Program};
 use mote_rootfs::tree::Tree;
 use mote_vmm::{
-    Accel, AccelChoice, Cmdline, KernelMessages, Machine, MachineSpec, Sandbox,
-    UserNetwork, Wiring, descriptor_path, find_qemu, render_argv,
+    Accel, AccelChoice, Cmdline, KernelMessages, Machine, MachineSpec, Sandbox, UserNetwork,
+    Wiring, descriptor_path, find_qemu, render_argv,
 };
 
 pub use ended::{Ended, GuestFailure, Instance};
@@ -58,13 +58,14 @@ impl Plan {
         terminal: Option<TerminalSize>,
     ) -> Result<Self, EngineError> {
         let qemu = find_qemu(&host.search_path)?;
+        // What is wrong with the system is told before a kernel is built, which takes minutes.
+        let tree = system::tree(host, &recipe)?;
         let kernel = kernel(host, &recipe)?;
         let has_terminal = if terminal.is_some() { fit::Terminal::Yes } else { fit::Terminal::No };
         let lacks = fit::lacks(&kernel, &recipe, has_terminal);
         if !lacks.is_empty() {
             return Err(EngineError::KernelLacks { kernel: kernel.dir().to_owned(), lacks });
         }
-        let tree = system::tree(host, &recipe)?;
         let published = ports::publish(&recipe.run)?;
         let accel = accel::choose(host, &qemu, recipe.run.accel.map(vmm_accel))?;
         Ok(Self { recipe, kernel, tree, qemu, accel, published, terminal })
