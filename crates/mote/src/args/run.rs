@@ -41,7 +41,7 @@ pub struct Run {
     pub memory: Option<Memory>,
 
     /// The guest's processors
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub cpus: Option<u32>,
 
     /// The guest's network
