@@ -1,1 +1,29 @@
-//! What mote's tests share: sandboxes, fake programs, a guest harness.
+//! What the tests of the command share: a sandbox to run `mote` in, its streams or its terminal,
+//! and the kernel that it boots.
+//!
+//! Whatever goes wrong here is a panic with what was seen so far: this crate is for tests only.
+
+mod child;
+mod finished;
+mod invocation;
+mod kernel;
+mod processes;
+mod running;
+mod sandbox;
+mod terminal;
+mod transcript;
+
+pub use finished::Finished;
+pub use invocation::Invocation;
+pub use processes::Process;
+pub use running::Running;
+pub use rustix::process::Signal;
+pub use sandbox::Sandbox;
+pub use terminal::{Attributes, Terminal};
+pub use transcript::Transcript;
+
+use std::time::Duration;
+
+/// How long anything may take that does not build: a boot under TCG takes a second by itself, and
+/// the machine may have twenty other things to do.
+pub const PATIENCE: Duration = Duration::from_secs(240);
