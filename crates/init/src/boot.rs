@@ -5,12 +5,12 @@ use mote_contract::{CONFIG_PATH, Io, RunConfig};
 use crate::channel::Channel;
 use crate::error::{InitError, Result};
 use crate::kernel::Linux;
-use crate::mounts;
 use crate::report;
 use crate::run::{End, Run};
 use crate::setup::{self, Now};
 use crate::sys::{self, Fd, OpenFlags};
 use crate::system::System;
+use crate::{mounts, paths};
 
 /// What the kernel gave PID 1.
 #[derive(Debug)]
@@ -70,8 +70,7 @@ fn occupy_standard_streams() -> Result<()> {
 }
 
 fn read_config() -> Result<RunConfig> {
-    const PATH: &core::ffi::CStr = c"/.mote/config.json";
-    let file = sys::open(PATH, OpenFlags::Read);
+    let file = sys::open(paths::CONFIG, OpenFlags::Read);
     let text = file
         .and_then(|file| file.read_to_end())
         .map_err(InitError::call(format_args!("read({CONFIG_PATH})")))?;

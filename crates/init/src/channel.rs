@@ -6,6 +6,7 @@ use mote_contract::{CHANNEL_DEVICE, Decoder, GuestFrame, HostFrame, PROTOCOL_VER
 
 use crate::error::{InitError, Result};
 use crate::outbox::Outbox;
+use crate::paths;
 use crate::sys::{self, Errno, Fd, OpenFlags, PollFd};
 
 /// How long the port may take to appear, in milliseconds. The driver asks the host for its ports in the background
@@ -135,11 +136,10 @@ impl Channel {
 
 /// Opens the port as soon as devtmpfs has its node.
 fn wait_for_port() -> Result<Fd> {
-    const PORT: &core::ffi::CStr = c"/dev/vport0p1";
     let created =
         sys::inotify(c"/dev").map_err(InitError::call(format_args!("inotify_add_watch(/dev)")))?;
     loop {
-        match sys::open(PORT, OpenFlags::ReadWrite) {
+        match sys::open(paths::CHANNEL, OpenFlags::ReadWrite) {
             Err(Errno::ENOENT) => {}
             result => {
                 return result.map_err(InitError::call(format_args!("open({CHANNEL_DEVICE})")));

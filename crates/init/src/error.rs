@@ -66,6 +66,12 @@ pub enum InitError {
     /// The host sent standard input for which it had no credit.
     #[error("more standard input than there was credit for")]
     NoCredit,
+    /// The classic system's PID 1 could not be started. It is not the program whose absence 127 means.
+    #[error("starting the system: {why}")]
+    System {
+        /// What [`Program::start`](crate::program::Program::start) said.
+        why: String,
+    },
     /// The classic system's PID 1 ended, not by a request to stop the machine.
     #[error("{path} {} {when} it was up", ended(*status))]
     SystemEnded {

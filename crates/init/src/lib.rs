@@ -19,6 +19,7 @@ pub mod kernel;
 pub mod mounts;
 pub mod network;
 pub mod outbox;
+pub mod paths;
 pub mod program;
 pub mod report;
 pub mod run;

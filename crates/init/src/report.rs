@@ -7,6 +7,7 @@ use mote_contract::{Failure, GuestFrame, Outcome, Stop, VERDICT_PREFIX, Verdict}
 
 use crate::channel::Channel;
 use crate::error::InitError;
+use crate::paths;
 use crate::run::End;
 use crate::sys::{self, Fd, OpenFlags};
 
@@ -61,7 +62,7 @@ struct Console(Fd);
 
 impl Console {
     fn open() -> Option<Self> {
-        sys::open(c"/dev/console", OpenFlags::ReadWrite).ok().map(Self)
+        sys::open(paths::CONSOLE, OpenFlags::ReadWrite).ok().map(Self)
     }
 }
 

@@ -245,7 +245,7 @@ impl<'c> Run<'c> {
         let Some(system) = &mut self.system else {
             return Ok(());
         };
-        system.is_up()?;
+        system.came_up()?;
         self.send(&GuestFrame::SystemUp { boottime_ns: sys::boottime_ns() });
         self.start_session()
     }

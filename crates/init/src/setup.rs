@@ -4,10 +4,7 @@ use mote_contract::RunConfig;
 
 use crate::error::Result;
 use crate::kernel::{Call, Kernel};
-use crate::{mounts, network};
-
-/// Name of [`mote_contract::UP_PATH`] for the kernel.
-pub const UP_FIFO: &core::ffi::CStr = c"/.mote/up";
+use crate::{mounts, network, paths};
 
 /// What the clocks say when the setting-up begins.
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +22,7 @@ pub struct Now {
 /// The first call that failed.
 pub fn set_up(kernel: &mut impl Kernel, config: &RunConfig, now: Now) -> Result<()> {
     match config.system {
-        Some(_) => kernel.must(&Call::MakeFifo { path: UP_FIFO })?,
+        Some(_) => kernel.must(&Call::MakeFifo { path: paths::UP })?,
         None => mounts::mount_for_programs(kernel)?,
     }
     if let Some(name) = &config.hostname {

@@ -5,8 +5,8 @@ use alloc::string::String;
 use mote_contract::{CONSOLE_PATH, NETWORK_VARIABLE, Network, Stop, UP_PATH};
 
 use crate::error::{InitError, Result};
+use crate::paths;
 use crate::program::{Program, Streams};
-use crate::setup::UP_FIFO;
 use crate::sys::{self, Fd, OpenFlags, Pid, Signal, Status};
 
 /// A classic system that was started.
@@ -46,7 +46,7 @@ impl System {
         kernel_environment: &[&[u8]],
     ) -> Result<Self> {
         // Open for writing, too: otherwise it would be at its end whenever a writer closes it.
-        let up = sys::open(UP_FIFO, OpenFlags::ReadWriteNonblock)
+        let up = sys::open(paths::UP, OpenFlags::ReadWriteNonblock)
             .map_err(InitError::call(format_args!("open({UP_PATH})")))?;
         let console = open_console()?;
         let mut program = Program::at(path)?;
@@ -60,7 +60,9 @@ impl System {
         if let Network::Dhcp = network {
             program.add_variable(&[NETWORK_VARIABLE.as_bytes(), b"=dhcp"])?;
         }
-        let pid = program.start(sys::clone_into_pid_namespace, Streams::Console(&console))?;
+        let pid = program
+            .start(sys::clone_into_pid_namespace, Streams::Console(&console))
+            .map_err(|error| InitError::System { why: error.chain() })?;
         Ok(Self { path: path.into(), pid, phase: Phase::Starting(up) })
     }
 
@@ -84,7 +86,7 @@ impl System {
     /// # Errors
     ///
     /// As [`sys::join_pid_namespace`].
-    pub fn is_up(&mut self) -> Result<()> {
+    pub fn came_up(&mut self) -> Result<()> {
         self.phase = Phase::Up(signals_of_pid1());
         sys::join_pid_namespace(self.pid)
             .map_err(InitError::call(format_args!("setns({}, CLONE_NEWPID)", self.pid.0)))
@@ -136,7 +138,7 @@ impl System {
 ///
 /// As open(2).
 pub fn open_console() -> Result<Fd> {
-    sys::open(c"/dev/console", OpenFlags::ReadWrite)
+    sys::open(paths::CONSOLE, OpenFlags::ReadWrite)
         .map_err(InitError::call(format_args!("open({CONSOLE_PATH})")))
 }
 
