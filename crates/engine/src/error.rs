@@ -7,6 +7,7 @@ use mote_kernel::source::{DigestError, SourceError};
 use mote_kernel::{
     ArtefactError, BuildError, ConfigError, ExplainError, FeatureError, MenuconfigError, ToolsError,
 };
+use mote_manifest::SettingError;
 use mote_process::{Cancelled, ProcessError};
 use mote_rootfs::busybox::{self, LoadError, SpecError};
 use mote_rootfs::tree::{PathError, TreeError};
@@ -50,6 +51,9 @@ pub enum EngineError {
     /// A digest.
     #[error(transparent)]
     Digest(#[from] DigestError),
+    /// A flag.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
     /// What is to be run.
     #[error(transparent)]
     Program(#[from] ProgramError),
@@ -125,6 +129,8 @@ pub enum EngineError {
     KernelLacks {
         /// The kernel's folder.
         kernel: PathBuf,
+        /// The features that it has.
+        has: Vec<String>,
         /// What it lacks.
         lacks: Vec<Lack>,
     },
@@ -157,6 +163,16 @@ pub enum EngineError {
     /// The host gives no random bytes.
     #[error("cannot read random bytes for the guest")]
     Entropy(#[source] io::Error),
+    /// The source is not the one that was asked for.
+    #[error("{source_name} has the sha256 {found}, not {pinned}")]
+    WrongSource {
+        /// The source as it was named.
+        source_name: String,
+        /// The digest that was asked for.
+        pinned: String,
+        /// The digest that it has.
+        found: String,
+    },
     /// A folder that is to be written holds what is not mote's.
     #[error("the folder holds something else: {}", path.display())]
     FolderInUse {
@@ -198,8 +214,10 @@ impl EngineError {
             | Self::Initrd(_)
             | Self::Entropy(_)
             | Self::NotFile { .. }
+            | Self::WrongSource { .. }
+            | Self::Setting(_)
             | Self::NoFreePort { .. } => return None,
-            Self::KernelLacks { lacks, .. } => return Some(features_hint(lacks)),
+            Self::KernelLacks { has, lacks, .. } => return Some(features_hint(has, lacks)),
             Self::NoBusybox => "on Debian: apt install busybox-static",
             Self::EmptyRecipe { .. } => "a system is described by a [busybox] table",
             Self::PublishWithoutNetwork => "leave out --network none, or --publish",
@@ -224,8 +242,9 @@ fn lines(lacks: &[Lack]) -> String {
     lacks.iter().map(line).collect()
 }
 
-fn features_hint(lacks: &[Lack]) -> String {
-    let mut features: Vec<_> = lacks.iter().map(|lack| lack.feature).collect();
+fn features_hint(has: &[String], lacks: &[Lack]) -> String {
+    let mut features: Vec<_> = has.iter().map(String::as_str).collect();
+    features.extend(lacks.iter().map(|lack| lack.feature));
     features.dedup();
     format!("build one that has them: mote kernel build --feature {}", features.join(","))
 }

@@ -16,7 +16,7 @@ use crate::host::{Host, shown};
 pub struct SourceWanted {
     /// Which one.
     pub spec: SourceSpec,
-    /// What a download must be, instead of what is published.
+    /// Its digest, if no other will do; a download is then not compared with what is published.
     pub pinned: Option<Digest>,
 }
 
@@ -43,6 +43,18 @@ enum Place {
 /// Finds out which source is meant, downloading it if need be. A tarball is unpacked only if
 /// nobody has looked into it before.
 pub(crate) fn identify(host: &Host, wanted: &SourceWanted) -> Result<Identified, EngineError> {
+    let found = locate(host, wanted)?;
+    match &wanted.pinned {
+        Some(pinned) if *pinned != found.digest => Err(EngineError::WrongSource {
+            source_name: wanted.spec.to_string(),
+            pinned: pinned.to_string(),
+            found: found.digest.to_string(),
+        }),
+        _ => Ok(found),
+    }
+}
+
+fn locate(host: &Host, wanted: &SourceWanted) -> Result<Identified, EngineError> {
     match &wanted.spec {
         SourceSpec::Directory(path) => directory(host, path),
         SourceSpec::Tarball(path) => tarball(host, path),

@@ -22,7 +22,7 @@ pub use recipe::{
     Busybox, BusyboxBinary, FileEntry, FileKind, Group, KernelSettings, Login, Password, Recipe,
     ScriptBody, StartScript, User,
 };
-pub use run::RunSettings;
+pub use run::{RunSettings, SettingError};
 pub use value::{
     Accel, Addressing, HostPort, Memory, MemoryError, Network, Protocol, Publish, PublishError,
     UnknownWord,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::value::{Accel, Memory, Network, Publish};
+use crate::value::{Accel, Memory, Network, Publish, text};
 
 /// What `mote run` can be told, by a recipe's `[run]` table or by flags of the same names.
 ///
@@ -71,6 +71,29 @@ impl RunSettings {
         "dry-run",
     ];
 
+    /// Checks what flags give as plain text; of a recipe it was checked when it was read.
+    ///
+    /// # Errors
+    /// The first value that the flag of that name does not take.
+    pub fn check(&self) -> Result<(), SettingError> {
+        let texts: [(_, &Option<String>, _, fn(&str) -> bool); 4] = [
+            ("hostname", &self.hostname, text::HOSTNAME, text::is_hostname),
+            ("workdir", &self.workdir, text::GUEST_DIRECTORY, text::is_guest_directory),
+            ("init", &self.init, text::GUEST_PATH, text::is_guest_path),
+            ("append", &self.append, text::KERNEL_WORDS, text::are_kernel_words),
+        ];
+        for (name, value, wanted, ok) in texts {
+            if let Some(value) = value.as_deref().filter(|value| !ok(value)) {
+                return Err(SettingError { name, wanted, value: value.to_owned() });
+            }
+        }
+        if self.env.contains_key("") {
+            let (wanted, value) = ("the name of a variable", String::new());
+            return Err(SettingError { name: "env", wanted, value });
+        }
+        Ok(())
+    }
+
     /// These settings with `other` laid over them, which is how flags win over a recipe.
     ///
     /// What `other` says replaces what these say, with three exceptions, where both can hold:
@@ -104,6 +127,18 @@ impl RunSettings {
     }
 }
 
+/// A value that a flag of `mote run` does not take.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("--{name}: not {wanted}: {}", value.escape_debug())]
+pub struct SettingError {
+    /// The flag, which is the key as well.
+    pub name: &'static str,
+    /// What the value should be, with its article.
+    pub wanted: &'static str,
+    /// What it is.
+    pub value: String,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,6 +161,34 @@ mod tests {
             feature: words(&["wireguard", "tun"]),
             tty: Some(true),
             ..RunSettings::default()
+        }
+    }
+
+    #[test]
+    fn texts_of_flags_are_checked() {
+        recipe().check().unwrap();
+        let text = |text: &str| Some(text.to_owned());
+        let table = [
+            (
+                RunSettings { hostname: text("bad name"), ..recipe() },
+                "--hostname: not a host name: bad name",
+            ),
+            (RunSettings { workdir: text("x"), ..recipe() }, "--workdir: not an absolute path: x"),
+            (
+                RunSettings { init: text("sbin/init"), ..recipe() },
+                "--init: not an absolute path without '.', '..' and empty parts: sbin/init",
+            ),
+            (
+                RunSettings { append: text("a\nb"), ..recipe() },
+                "--append: not words for a kernel command line: a\\nb",
+            ),
+            (
+                RunSettings { env: env(&[("", "x")]), ..recipe() },
+                "--env: not the name of a variable: ",
+            ),
+        ];
+        for (settings, message) in table {
+            assert_eq!(settings.check().unwrap_err().to_string(), message);
         }
     }
 

@@ -86,8 +86,9 @@ fn every_example_of_the_builtin_recipe_holds() {
     assert_eq!(wheel.members, ["ann", "root"]);
     let start: Vec<_> =
         busybox.start.into_iter().map(|script| (script.name, script.body)).collect();
+    let web = "case $1 in\nstart) httpd -h /srv ;;\nstop) killall httpd ;;\nesac\n";
     let wanted = [
-        ("S50web".to_owned(), ScriptBody::Text("httpd -h /srv\n".to_owned())),
+        ("S50web".to_owned(), ScriptBody::Text(web.to_owned())),
         ("S90own".to_owned(), ScriptBody::File("/recipes/start.sh".into())),
     ];
     assert_eq!(start, wanted);

@@ -22,7 +22,7 @@ pub fn host(cancel: Cancel, progress: Arc<Progress>) -> Result<Host> {
         state: base.state_dir().unwrap_or_else(|| base.cache_dir()).join("mote"),
         search_path: search_path(),
         debian_sources: PathBuf::from(Host::DEBIAN_SOURCES),
-        mirror: Mirror { base_url: Mirror::KERNEL_ORG.to_owned(), proxy: proxy() },
+        mirror: Mirror { base_url: mirror(), proxy: proxy() },
         jobs: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
         cancel,
         sink: Arc::new(move |event| progress.show(event)),
@@ -33,6 +33,12 @@ pub fn host(cancel: Cancel, progress: Arc<Progress>) -> Result<Host> {
 fn search_path() -> OsString {
     std::env::var_os("PATH")
         .unwrap_or_else(|| "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".into())
+}
+
+/// Where kernel sources are downloaded from, unless a flag says otherwise.
+fn mirror() -> String {
+    let named = std::env::var("MOTE_KERNEL_MIRROR").ok().filter(|url| !url.is_empty());
+    named.unwrap_or_else(|| Mirror::KERNEL_ORG.to_owned())
 }
 
 /// The proxy for downloads, by the variables that curl reads for HTTPS.

@@ -101,7 +101,7 @@ impl VmmError {
                 "enable CONFIG_PVH (feature pvh) in the kernel, or boot its bzImage".to_owned()
             }
             Self::MemoryTooSmall { needed_mib, .. } => {
-                format!("give it more: --memory {needed_mib}")
+                format!("give it more: --memory {needed_mib}m")
             }
             Self::CmdlineTooLong { .. } => "shorten what --append adds".to_owned(),
             Self::PortInUse { address, .. } => {

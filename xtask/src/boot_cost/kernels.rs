@@ -56,7 +56,7 @@ pub fn candidates(anchors: &Path) -> Vec<Candidate> {
     let config = |name, ways, config| Candidate { name, ways, recipe: Recipe::Config(config) };
     vec![
         features("busybox", &[Way::Mote, SERIAL]),
-        features("blog", &[Way::Mote, HVC]),
+        features("appliance", &[Way::Mote, HVC]),
         features("minimal-ext4", &[DISK]),
         config("donno", &[HVC], file("donno-microvm.config")),
         Candidate { name: "uablrek", ways: &[DISK], recipe: Recipe::Tiny(uablrek.into()) },

@@ -207,7 +207,8 @@ impl Desk {
         let source = source::identify(host, &wanted.source)?.open(host)?;
         let plan = wanted.spec()?.plan(Catalogue::builtin(), &source.version)?;
         let root = host.cache.work()?;
-        let work = tempfile::tempdir_in(&root).map_err(EngineError::io("make a directory in", &root))?;
+        let work =
+            tempfile::tempdir_in(&root).map_err(EngineError::io("make a directory in", &root))?;
         Ok(Self { source, plan, toolchain, work })
     }
 }

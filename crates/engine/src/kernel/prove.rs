@@ -20,7 +20,7 @@ use serde::Serialize;
 
 use crate::event::{self, Step};
 use crate::host::Host;
-use crate::run::{Lack, in_memory};
+use crate::run::{Lack, in_memory, lacking};
 use crate::{EngineError, accel, guest, system};
 
 /// Enough for every probe.
@@ -140,7 +140,7 @@ fn reporting(kernel: &Kernel) -> Result<Io, EngineError> {
     lacks.retain(|lack| !has(lack.symbol));
     match lacks.is_empty() {
         true => Ok(io),
-        false => Err(EngineError::KernelLacks { kernel: kernel.dir().to_owned(), lacks }),
+        false => Err(lacking(kernel, lacks)),
     }
 }
 

@@ -14,21 +14,23 @@ use mote_vmm::UserNetwork;
 /// Where programs are looked for in a guest that says nothing about it.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// What init is to do; clock and entropy are taken now.
+/// What init is to do. Clock and entropy are of this moment: a machine that is started by hand, who
+/// knows when, has the clock of its devices and draws its own entropy.
 pub(crate) fn render(
     recipe: &Recipe,
     io: Io,
     terminal: Option<TerminalSize>,
 ) -> io::Result<RunConfig> {
     let run = &recipe.run;
+    let (clock_unix_ns, entropy_seed) = match io {
+        Io::Channel => (clock_unix_ns(), Some(entropy_seed()?)),
+        Io::Console => (None, None),
+    };
     Ok(RunConfig {
         version: CONFIG_VERSION,
         hostname: run.hostname.clone(),
-        clock_unix_ns: SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .ok()
-            .and_then(|since| u64::try_from(since.as_nanos()).ok()),
-        entropy_seed: Some(entropy_seed()?),
+        clock_unix_ns,
+        entropy_seed,
         network: network(run.network.unwrap_or_default()),
         system: run.init.clone(),
         session: Session {
@@ -84,6 +86,12 @@ fn network(wanted: Network) -> GuestNetwork {
             GuestNetwork::Static { address: user.guest, gateway: user.gateway, dns: vec![user.dns] }
         }
     }
+}
+
+/// The host's time in nanoseconds since 1970.
+fn clock_unix_ns() -> Option<u64> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+    u64::try_from(since.as_nanos()).ok()
 }
 
 fn entropy_seed() -> io::Result<EntropySeed> {

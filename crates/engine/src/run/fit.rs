@@ -3,6 +3,8 @@
 use mote_kernel::Kernel;
 use mote_manifest::{Network, Recipe};
 
+use crate::EngineError;
+
 /// Something that a run needs and a kernel lacks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lack {
@@ -30,6 +32,12 @@ const NETWORK: Lack = need("VIRTIO_NET", "net", "the guest has a network device"
 const SYSTEM: Lack = need("PID_NS", "init", "the system's own init is PID 1 of a namespace");
 const TERMINAL: Lack = need("UNIX98_PTYS", "pty", "the command has a terminal");
 const PROCESSORS: Lack = need("SMP", "smp", "the guest has more than one processor");
+
+/// The error that says so.
+pub(crate) fn lacking(kernel: &Kernel, lacks: Vec<Lack>) -> EngineError {
+    let has = kernel.record().features.clone();
+    EngineError::KernelLacks { kernel: kernel.dir().to_owned(), has, lacks }
+}
 
 /// Whether the session has a terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -22,6 +22,7 @@ use mote_vmm::{
 
 pub use ended::{Ended, GuestFailure, Instance};
 pub use fit::Lack;
+pub(crate) use fit::lacking;
 pub use initrd::InitrdError;
 pub(crate) use initrd::in_memory;
 pub use ports::Published;
@@ -57,16 +58,17 @@ impl Plan {
         recipe: Recipe,
         terminal: Option<TerminalSize>,
     ) -> Result<Self, EngineError> {
+        recipe.run.check()?;
         let qemu = find_qemu(&host.search_path)?;
-        // What is wrong with the system is told before a kernel is built, which takes minutes.
+        // What is wrong with all else is told before a kernel is built, which takes minutes.
+        let published = ports::publish(&recipe.run)?;
         let tree = system::tree(host, &recipe)?;
         let kernel = kernel(host, &recipe)?;
         let has_terminal = if terminal.is_some() { fit::Terminal::Yes } else { fit::Terminal::No };
         let lacks = fit::lacks(&kernel, &recipe, has_terminal);
         if !lacks.is_empty() {
-            return Err(EngineError::KernelLacks { kernel: kernel.dir().to_owned(), lacks });
+            return Err(lacking(&kernel, lacks));
         }
-        let published = ports::publish(&recipe.run)?;
         let accel = accel::choose(host, &qemu, recipe.run.accel.map(vmm_accel))?;
         Ok(Self { recipe, kernel, tree, qemu, accel, published, terminal })
     }

@@ -6,6 +6,7 @@ use toml::Spanned;
 
 use crate::error::{Problem, RecipeError};
 use crate::load::Document;
+use crate::value::text;
 
 /// Takes the value if it is `ok`, or says that it is not `wanted`.
 fn accept(
@@ -73,11 +74,7 @@ pub(super) fn guest_path(
     document: &Document<'_>,
     path: Spanned<String>,
 ) -> Result<String, RecipeError> {
-    accept(document, path, "an absolute path without '.', '..' and empty parts", |path| {
-        path.strip_prefix('/').is_some_and(|rest| {
-            !rest.contains('\0') && rest.split('/').all(|part| !["", ".", ".."].contains(&part))
-        })
-    })
+    accept(document, path, text::GUEST_PATH, text::is_guest_path)
 }
 
 /// A directory of the guest's, where the root is one too.
@@ -85,7 +82,7 @@ pub(super) fn guest_directory(
     document: &Document<'_>,
     path: Spanned<String>,
 ) -> Result<String, RecipeError> {
-    accept(document, path, "an absolute path", |path| path.starts_with('/') && !path.contains('\0'))
+    accept(document, path, text::GUEST_DIRECTORY, text::is_guest_directory)
 }
 
 /// Text that is handed over as a C string and is more than nothing.
@@ -98,21 +95,12 @@ pub(super) fn link_target(
     })
 }
 
-/// A host name as the kernel takes it (`__NEW_UTS_LEN` is 64) and DNS knows it.
+/// A host name.
 pub(super) fn hostname(
     document: &Document<'_>,
     name: Spanned<String>,
 ) -> Result<String, RecipeError> {
-    accept(document, name, "a host name", |name| {
-        name.len() <= 64
-            && name.split('.').all(|label| {
-                !label.is_empty()
-                    && label.len() <= 63
-                    && !label.starts_with('-')
-                    && !label.ends_with('-')
-                    && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-            })
-    })
+    accept(document, name, text::HOSTNAME, text::is_hostname)
 }
 
 /// Words of the kernel's command line.
@@ -120,9 +108,7 @@ pub(super) fn kernel_words(
     document: &Document<'_>,
     words: Spanned<String>,
 ) -> Result<String, RecipeError> {
-    accept(document, words, "words for a kernel command line", |words| {
-        !words.contains(char::is_control)
-    })
+    accept(document, words, text::KERNEL_WORDS, text::are_kernel_words)
 }
 
 /// An argument of a command.

@@ -2,6 +2,7 @@
 
 mod memory;
 mod publish;
+pub(crate) mod text;
 mod word;
 
 pub use memory::{Memory, MemoryError};

@@ -33,12 +33,12 @@ pub struct SourceArgs {
     #[arg(long, value_name = "auto|DIR|TARBALL|VERSION", default_value = "auto")]
     pub source: SourceSpec,
 
-    /// The SHA-256 that a downloaded source must have, instead of the published one
+    /// The SHA-256 that the source must have; of a download, instead of the published one
     #[arg(long, value_name = "SHA256")]
     pub source_digest: Option<String>,
 
-    /// Where versions are downloaded from, in the layout of kernel.org
-    #[arg(long, value_name = "URL", env = "MOTE_KERNEL_MIRROR")]
+    /// Where versions are downloaded from, in the layout of kernel.org [env: MOTE_KERNEL_MIRROR]
+    #[arg(long, value_name = "URL")]
     pub mirror: Option<String>,
 }
 
@@ -66,7 +66,7 @@ pub struct KernelBuild {
     #[command(flatten)]
     pub config: ConfigArgs,
 
-    /// Copy the kernel to this folder, which must not exist or be empty
+    /// Copy the kernel to this folder: a new one, an empty one, or one that holds a kernel
     #[arg(short, long, value_name = "DIR")]
     pub output: Option<PathBuf>,
 

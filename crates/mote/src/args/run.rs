@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use mote_kernel::source::SourceSpec;
-use mote_manifest::{Accel, Memory, Network, Publish};
+use mote_manifest::{Accel, Memory, MemoryError, Network, Publish, PublishError, UnknownWord};
 
 #[derive(Debug, Args)]
 pub struct Run {
@@ -37,7 +37,7 @@ pub struct Run {
     pub hostname: Option<String>,
 
     /// The guest's memory, with b, k, m or g
-    #[arg(short, long, value_name = "SIZE")]
+    #[arg(short, long, value_name = "SIZE", value_parser = |text: &str| hinted(text.parse::<Memory>(), MemoryError::hint))]
     pub memory: Option<Memory>,
 
     /// The guest's processors
@@ -45,15 +45,15 @@ pub struct Run {
     pub cpus: Option<u32>,
 
     /// The guest's network
-    #[arg(long, value_name = "user|user:dhcp|none")]
+    #[arg(long, value_name = "user|user:dhcp|none", value_parser = |text: &str| hinted(text.parse::<Network>(), UnknownWord::hint))]
     pub network: Option<Network>,
 
     /// Publish a port of the guest, on 127.0.0.1 unless an address is given
-    #[arg(short, long, value_name = "[ADDR:]HOST:GUEST[/udp]")]
+    #[arg(short, long, value_name = "[ADDR:]HOST:GUEST[/udp]", value_parser = |text: &str| hinted(text.parse::<Publish>(), PublishError::hint))]
     pub publish: Vec<Publish>,
 
     /// How instructions are run; found by trying if not given
-    #[arg(long, value_name = "kvm|tcg|whpx|hvf")]
+    #[arg(long, value_name = "kvm|tcg|whpx|hvf", value_parser = |text: &str| hinted(text.parse::<Accel>(), UnknownWord::hint))]
     pub accel: Option<Accel>,
 
     /// Further words for the kernel's command line, after mote's own
@@ -69,7 +69,7 @@ pub struct Run {
     pub kernel: Option<PathBuf>,
 
     /// What else the kernel is to have (see `mote kernel features`)
-    #[arg(long = "feature", value_name = "NAME", value_delimiter = ',')]
+    #[arg(long = "feature", value_name = "NAME", value_delimiter = ',', conflicts_with = "kernel")]
     pub feature: Vec<String>,
 
     /// Show the kernel's messages on standard error
@@ -85,6 +85,17 @@ pub struct Run {
     pub dry_run: bool,
 
     /// The Linux source of a kernel that has to be built
-    #[arg(long, value_name = "auto|DIR|TARBALL|VERSION")]
+    #[arg(long, value_name = "auto|DIR|TARBALL|VERSION", conflicts_with = "kernel")]
     pub source: Option<SourceSpec>,
+}
+
+/// A parser's error as clap shows it: one text, with the hint.
+fn hinted<T, E: ToString>(
+    parsed: Result<T, E>,
+    hint: fn(&E) -> Option<String>,
+) -> Result<T, String> {
+    parsed.map_err(|error| match hint(&error) {
+        Some(hint) => format!("{} ({hint})", error.to_string()),
+        None => error.to_string(),
+    })
 }

@@ -20,7 +20,11 @@ pub fn build(args: ImageBuild, host: &Host) -> Result<ExitCode> {
         };
         PathBuf::from(match args.compress {
             Compression::None => format!("{}.{ending}", recipe.name),
-            compression => format!("{}.{ending}.{compression}", recipe.name),
+            Compression::Gzip => format!("{}.{ending}.gz", recipe.name),
+            Compression::Zstd => format!("{}.{ending}.zst", recipe.name),
+            Compression::Lz4 | Compression::Xz => {
+                format!("{}.{ending}.{}", recipe.name, args.compress)
+            }
         })
     });
     let bytes = image::build(host, &recipe, args.compress, &to)?;

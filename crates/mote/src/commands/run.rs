@@ -33,7 +33,8 @@ pub fn run(args: Run, host: &Host, progress: &Progress) -> Result<ExitCode> {
     }
     for published in plan.published().iter().filter(|published| published.chosen) {
         let forward = published.forward;
-        eprintln!("port {} of the guest is at {}", forward.guest_port, forward.host);
+        let (port, protocol) = (forward.guest_port, forward.protocol.name());
+        eprintln!("port {port}/{protocol} of the guest is at {}", forward.host);
     }
     let ended = attach(host, &plan, streams, verbose)?;
     if timings {
