@@ -21,7 +21,10 @@ pub fn host() -> Result<Host> {
         state: base.state_dir().unwrap_or_else(|| base.cache_dir()).join("mote"),
         search_path: env::var_os("PATH").unwrap_or_default(),
         debian_sources: PathBuf::from(Host::DEBIAN_SOURCES),
-        mirror: Mirror { base_url: Mirror::KERNEL_ORG.to_owned(), proxy: env::var("https_proxy").ok() },
+        mirror: Mirror {
+            base_url: Mirror::KERNEL_ORG.to_owned(),
+            proxy: env::var("https_proxy").ok(),
+        },
         jobs: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
         cancel: Cancel::default(),
         sink: Arc::new(show),

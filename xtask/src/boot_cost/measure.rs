@@ -21,8 +21,8 @@ use mote_vmm::{
 use serde::{Serialize, Serializer};
 use tempfile::TempDir;
 
-use super::trace::{self, Console};
 use super::pid1;
+use super::trace::{self, Console};
 
 /// The memory in which instructions and device accesses are counted.
 pub const MEMORY_MIB: u32 = 128;
@@ -30,6 +30,9 @@ pub const MEMORY_MIB: u32 = 128;
 const TIMEOUT: Duration = Duration::from_secs(180);
 /// A guest with too little memory may hang instead of ending; what boots does so at once.
 const RAM_TIMEOUT: Duration = Duration::from_secs(30);
+/// With a disk the guest waits for the host, and waiting counts as instructions: the least of
+/// several boots is the nearest to what the kernel itself costs.
+const DISK_BOOTS: usize = 9;
 
 /// What makes QEMU count instead of measure time: one instruction is one nanosecond and one tick of
 /// the time stamp counter, and nothing is random.
@@ -198,19 +201,33 @@ impl Bench {
             Form::Vmlinux => kernel.vmlinux(),
             Form::Bzimage => kernel.bzimage(),
         };
-        let log = self.file("trace");
-        let console = self.boot(&file, way, MEMORY_MIB, Some(&log), TIMEOUT)?;
-        let Some(instructions) = pid1::read(&console) else {
-            bail!("PID 1 was not reached; the console said:\n{}", mote_process::printable(console.as_bytes()));
+        let boots = match way {
+            Way::Bare(_, Root::Ext4) => DISK_BOOTS,
+            Way::Mote | Way::Bare(_, Root::Initramfs) => 1,
         };
-        let trace = fs::read_to_string(&log).with_context(|| log.display().to_string())?;
-        let device_accesses = trace::count(&trace, way.console()).context("PID 1 printed, and no access shows it")?;
+        let counts = (0..boots).map(|_| self.count(&file, way)).collect::<Result<Vec<_>>>()?;
+        let (instructions, device_accesses) =
+            counts.into_iter().min().expect("a kernel is booted at least once");
         Ok(Cost {
             instructions,
             device_accesses,
             smallest_ram_mib: self.smallest_ram_mib(&file, way)?,
             kernel_bytes: fs::metadata(&file)?.len(),
         })
+    }
+
+    /// Instructions until PID 1, and device accesses until it prints.
+    fn count(&self, kernel: &Path, way: Way) -> Result<(u64, u64)> {
+        let log = self.file("trace");
+        let console = self.boot(kernel, way, MEMORY_MIB, Some(&log), TIMEOUT)?;
+        let Some(instructions) = pid1::read(&console) else {
+            let said = mote_process::printable(console.as_bytes());
+            bail!("PID 1 was not reached; the console said:\n{said}");
+        };
+        let trace = fs::read_to_string(&log).with_context(|| log.display().to_string())?;
+        let device_accesses = trace::count(&trace, way.console())
+            .context("PID 1 printed, and no access to its console was seen")?;
+        Ok((instructions, device_accesses))
     }
 
     /// The least memory that works, given that [`MEMORY_MIB`] do.
@@ -228,13 +245,28 @@ impl Bench {
     }
 
     /// What the guest printed; a guest that hangs is ended, and a QEMU that refuses printed nothing.
-    fn boot(&self, kernel: &Path, way: Way, memory_mib: u32, log: Option<&Path>, timeout: Duration) -> Result<String> {
+    fn boot(
+        &self,
+        kernel: &Path,
+        way: Way,
+        memory_mib: u32,
+        log: Option<&Path>,
+        timeout: Duration,
+    ) -> Result<String> {
         let (mut ours, console) = UnixStream::pair()?;
         let (_channel_host, channel) = UnixStream::pair()?;
         let mut command = Command::new(&self.qemu);
         command.args(self.argv(kernel, way, memory_mib, &console, &channel)).args(COUNTING);
         if let Some(log) = log {
-            command.args(["-trace", "memory_region_ops_read", "-trace", "memory_region_ops_write", "-D"]).arg(log);
+            command
+                .args([
+                    "-trace",
+                    "memory_region_ops_read",
+                    "-trace",
+                    "memory_region_ops_write",
+                    "-D",
+                ])
+                .arg(log);
         }
         command.inherit(console).inherit(channel).timeout(timeout);
         match command.output(&self.cancel) {
@@ -247,10 +279,20 @@ impl Bench {
         Ok(String::from_utf8_lossy(&said).into_owned())
     }
 
-    fn argv(&self, kernel: &Path, way: Way, memory_mib: u32, console: &UnixStream, channel: &UnixStream) -> Vec<OsString> {
+    fn argv(
+        &self,
+        kernel: &Path,
+        way: Way,
+        memory_mib: u32,
+        console: &UnixStream,
+        channel: &UnixStream,
+    ) -> Vec<OsString> {
         match way {
             Way::Mote => {
-                let wiring = Wiring::Inherited { console: console.as_raw_fd(), channel: Some(channel.as_raw_fd()) };
+                let wiring = Wiring::Inherited {
+                    console: console.as_raw_fd(),
+                    channel: Some(channel.as_raw_fd()),
+                };
                 render_argv(&self.as_mote_does(kernel, memory_mib), &wiring)
             }
             Way::Bare(kind, root) => self.bare(kernel, kind, root, memory_mib, console),
@@ -278,26 +320,49 @@ impl Bench {
         }
     }
 
-    fn bare(&self, kernel: &Path, kind: Console, root: Root, memory_mib: u32, console: &UnixStream) -> Vec<OsString> {
-        let mut argv: Vec<OsString> = ["-machine", "microvm,acpi=off", "-accel", "tcg", "-smp", "1"].map(Into::into).into();
+    fn bare(
+        &self,
+        kernel: &Path,
+        kind: Console,
+        root: Root,
+        memory_mib: u32,
+        console: &UnixStream,
+    ) -> Vec<OsString> {
+        let mut argv: Vec<OsString> =
+            ["-machine", "microvm,acpi=off", "-accel", "tcg", "-smp", "1"].map(Into::into).into();
         argv.extend(["-nodefaults", "-no-user-config", "-display", "none", "-m"].map(Into::into));
         argv.push(memory_mib.to_string().into());
-        argv.extend(["-chardev".into(), format!("socket,id=console,fd={}", console.as_raw_fd()).into()]);
+        argv.extend([
+            "-chardev".into(),
+            format!("socket,id=console,fd={}", console.as_raw_fd()).into(),
+        ]);
         let (device, name) = match kind {
             Console::Serial => (&["-serial", "chardev:console"][..], "ttyS0"),
-            Console::Virtio => (&["-device", "virtio-serial-device", "-device", "virtconsole,chardev=console"][..], "hvc0"),
+            Console::Virtio => (
+                &["-device", "virtio-serial-device", "-device", "virtconsole,chardev=console"][..],
+                "hvc0",
+            ),
         };
         argv.extend(device.iter().map(Into::into));
-        let mut words = format!("console={name} quiet nokaslr no_timer_check nolapic_timer reboot=t panic=-1");
+        let mut words =
+            format!("console={name} quiet nokaslr no_timer_check nolapic_timer reboot=t panic=-1");
         match root {
             Root::Initramfs => {
                 argv.extend(["-initrd".into(), self.file("initramfs").into()]);
                 words.push_str(" rdinit=/init");
             }
             Root::Ext4 => {
-                let disk = format!("if=none,id=disk,format=raw,file={}", self.file("disk").display());
-                argv.extend(["-drive".into(), disk.into(), "-device".into(), "virtio-blk-device,drive=disk".into()]);
-                words.push_str(" root=/dev/vda rw init=/init");
+                let disk = format!(
+                    "if=none,id=disk,format=raw,readonly=on,cache=unsafe,file={}",
+                    self.file("disk").display()
+                );
+                argv.extend([
+                    "-drive".into(),
+                    disk.into(),
+                    "-device".into(),
+                    "virtio-blk-device,drive=disk".into(),
+                ]);
+                words.push_str(" root=/dev/vda ro init=/init");
             }
         }
         argv.extend(["-kernel".into(), kernel.into(), "-append".into(), words.into()]);

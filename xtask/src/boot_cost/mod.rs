@@ -68,7 +68,8 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             for way in candidate.ways {
                 let cost = bench.measure(&kernel, form, *way);
                 let cost = cost.with_context(|| format!("{} as {form}, {way}", candidate.name))?;
-                let measured = Measurement { kernel: candidate.name.to_owned(), form, way: *way, cost };
+                let measured =
+                    Measurement { kernel: candidate.name.to_owned(), form, way: *way, cost };
                 eprintln!("{}", table::line(&measured));
                 report.add(measured);
             }

@@ -68,7 +68,9 @@ pub fn elf() -> Vec<u8> {
     // PT_LOAD, readable and executable.
     elf.extend([1, 0, 0, 0, 5, 0, 0, 0]);
     // Offset, addresses, sizes, alignment.
-    [0, BASE, BASE, size, size, 0x1000].iter().for_each(|word: &u64| elf.extend(word.to_le_bytes()));
+    [0, BASE, BASE, size, size, 0x1000]
+        .iter()
+        .for_each(|word: &u64| elf.extend(word.to_le_bytes()));
     elf.extend(CODE);
     elf
 }
@@ -101,7 +103,6 @@ mod tests {
 
     use super::*;
 
-    /// Not as root, reboot(2) is refused and the program loops: what it printed before counts.
     #[test]
     fn the_program_prints_a_counter() {
         let dir = tempfile::tempdir().unwrap();

@@ -79,7 +79,9 @@ impl Report {
         let find = |kernel: &str, form, way: Option<Way>| {
             self.measurements
                 .iter()
-                .find(|one| one.kernel == kernel && one.form == form && way.is_none_or(|way| one.way == way))
+                .find(|one| {
+                    one.kernel == kernel && one.form == form && way.is_none_or(|way| one.way == way)
+                })
                 .map(|one| &one.cost)
         };
         let mut checks = Vec::new();
@@ -88,12 +90,20 @@ impl Report {
         };
         if let Some(cost) = find("busybox", Form::Vmlinux, Some(Way::Mote)) {
             at_most("busybox: instructions to PID 1", cost.instructions, LIMIT_INSTRUCTIONS);
-            at_most("busybox: smallest RAM, MiB", cost.smallest_ram_mib.into(), LIMIT_RAM_MIB.into());
+            at_most(
+                "busybox: smallest RAM, MiB",
+                cost.smallest_ram_mib.into(),
+                LIMIT_RAM_MIB.into(),
+            );
         }
         if let (Some(ours), Some(theirs)) =
             (find("minimal-ext4", Form::Bzimage, None), find("uablrek", Form::Bzimage, None))
         {
-            at_most("minimal-ext4: bzImage no larger than uablrek's, bytes", ours.kernel_bytes, theirs.kernel_bytes);
+            at_most(
+                "minimal-ext4: bzImage no larger than uablrek's, bytes",
+                ours.kernel_bytes,
+                theirs.kernel_bytes,
+            );
         }
         checks
     }
@@ -118,7 +128,12 @@ impl Report {
         text.push('\n');
         for Check { what, measured, limit, holds } in &self.checks {
             let verdict = if *holds { "holds" } else { "EXCEEDED" };
-            let _ = writeln!(text, "- {what}: {} of at most {}: {verdict}", grouped(*measured), grouped(*limit));
+            let _ = writeln!(
+                text,
+                "- {what}: {} of at most {}: {verdict}",
+                grouped(*measured),
+                grouped(*limit)
+            );
         }
         text
     }
@@ -163,7 +178,8 @@ mod tests {
 
     #[test]
     fn numbers_are_grouped() {
-        for (number, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (12_345_678, "12,345,678")] {
+        for (number, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (12_345_678, "12,345,678")]
+        {
             assert_eq!(grouped(number), text);
         }
     }

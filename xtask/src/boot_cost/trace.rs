@@ -26,7 +26,8 @@ struct Access<'a> {
 /// The accesses until PID 1 prints. The PIT's are left out: how often it is polled depends on how
 /// fast the host is.
 pub fn count(trace: &str, console: Console) -> Option<u64> {
-    let mut accesses = trace.lines().filter_map(parse).filter(|access| !access.device.contains("pit"));
+    let mut accesses =
+        trace.lines().filter_map(parse).filter(|access| !access.device.contains("pit"));
     match console {
         Console::Serial => until_mark(accesses),
         Console::Virtio => {
@@ -48,7 +49,9 @@ fn until_mark<'a>(accesses: impl Iterator<Item = Access<'a>>) -> Option<u64> {
         if access.write && access.device == "serial" && access.address == SERIAL_TRANSMIT {
             sent.push((access.value as u8, count as u64));
             let end = sent.len().checked_sub(MARK.len()).map(|start| &sent[start..]);
-            if let Some(end) = end && end.iter().map(|(byte, _)| *byte).eq(MARK.bytes()) {
+            if let Some(end) = end
+                && end.iter().map(|(byte, _)| *byte).eq(MARK.bytes())
+            {
                 return end.first().map(|(_, count)| *count);
             }
         }
@@ -77,7 +80,9 @@ mod tests {
     use super::*;
 
     fn line(kind: &str, address: u64, value: u64, device: &str) -> String {
-        format!("memory_region_ops_{kind} cpu 0 mr 0x5 addr {address:#x} value {value:#x} size 1 name '{device}'\n")
+        format!(
+            "memory_region_ops_{kind} cpu 0 mr 0x5 addr {address:#x} value {value:#x} size 1 name '{device}'\n"
+        )
     }
 
     #[test]
