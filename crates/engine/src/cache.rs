@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mote_process::{Cancel, Cancelled};
+use tempfile::TempDir;
 
 use crate::error::full_disk_hint;
 use crate::event::{self, Sink, Step};
@@ -98,6 +99,11 @@ impl Cache {
         Self { root }
     }
 
+    /// Where all of it is.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// The folder of a shelf; it may not exist yet.
     pub fn shelf(&self, shelf: Shelf) -> PathBuf {
         self.root.join(shelf.folder())
@@ -119,12 +125,15 @@ impl Cache {
         self.folder("logs")
     }
 
-    /// A folder for work that leaves nothing behind; each worker makes one of its own in it.
+    /// An empty folder for work that leaves nothing behind, removed when the value is dropped.
+    /// What a killed mote left there is removed now.
     ///
     /// # Errors
     /// When it cannot be made.
-    pub fn work(&self) -> Result<PathBuf, CacheError> {
-        self.folder("work")
+    pub fn work(&self) -> Result<Work, CacheError> {
+        let folder = self.folder("work")?;
+        Work::remove_abandoned(&folder)?;
+        Work::begin(&folder)
     }
 
     fn folder(&self, name: &str) -> Result<PathBuf, CacheError> {
@@ -212,6 +221,45 @@ impl Cache {
         fs::create_dir_all(&folder).map_err(CacheError::io("make the directory", &folder))?;
         let _lock = Lock::acquire(folder.join(format!("{name}.lock")), what, cancel, sink)?;
         work()
+    }
+}
+
+/// A folder to work in. Whoever works there holds a lock on the folder itself.
+#[derive(Debug)]
+pub struct Work {
+    dir: TempDir,
+    _lock: File,
+}
+
+impl Work {
+    fn begin(folder: &Path) -> Result<Self, CacheError> {
+        loop {
+            let dir = tempfile::tempdir_in(folder)
+                .map_err(CacheError::io("make a directory in", folder))?;
+            let lock = File::open(dir.path()).map_err(CacheError::io("open", dir.path()))?;
+            // Between making it and locking it, another mote may have taken it for abandoned.
+            if lock.try_lock().is_ok() && dir.path().exists() {
+                return Ok(Self { dir, _lock: lock });
+            }
+        }
+    }
+
+    fn remove_abandoned(folder: &Path) -> Result<(), CacheError> {
+        for entry in fs::read_dir(folder).map_err(CacheError::io("list", folder))? {
+            let path = entry.map_err(CacheError::io("list", folder))?.path();
+            // One that has just gone was somebody's who has finished.
+            if let Ok(lock) = File::open(&path)
+                && lock.try_lock().is_ok()
+            {
+                remove_tree(&path).map_err(CacheError::io("remove the left-over", &path))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.dir.path()
     }
 }
 
@@ -404,6 +452,19 @@ mod tests {
         origins.retain(|origin| *origin == Origin::Made);
         assert_eq!((origins.len(), made.load(Ordering::SeqCst)), (1, 1));
         assert_eq!(names(&cache), ["key"]);
+    }
+
+    #[test]
+    fn abandoned_work_is_removed_and_nobodys_else() {
+        let (_dir, cache) = cache();
+        let mine = cache.work().unwrap();
+        let abandoned = mine.path().with_file_name("abandoned");
+        fs::create_dir(&abandoned).unwrap();
+        let other = cache.work().unwrap();
+        assert!(mine.path().is_dir() && other.path().is_dir() && !abandoned.exists());
+        let path = other.path().to_owned();
+        drop(other);
+        assert!(!path.exists());
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! What this machine has and lacks.
 
-use std::fs;
-
 use mote_kernel::missing_tools;
 use mote_kernel::source::{self, Found};
 use mote_process::Program;
@@ -158,14 +156,9 @@ fn busybox(host: &Host) -> Finding {
 
 fn cache(host: &Host) -> Finding {
     const WHAT: &str = "cache";
-    let tried = host.cache.work().map_err(|error| error.to_string()).and_then(|dir| {
-        tempfile::tempfile_in(&dir).map_err(|error| format!("{}: {error}", dir.display()))?;
-        Ok(fs::canonicalize(&dir).unwrap_or(dir))
-    });
-    match tried {
-        Ok(dir) => Finding::good(WHAT, shown(dir.parent().unwrap_or(&dir))),
-        Err(error) => {
-            Finding::lacking(WHAT, State::Bad, error, "set XDG_CACHE_HOME to a writable directory")
-        }
+    const FIX: &str = "set XDG_CACHE_HOME to a writable directory";
+    match host.cache.work() {
+        Ok(_) => Finding::good(WHAT, shown(host.cache.root())),
+        Err(error) => Finding::lacking(WHAT, State::Bad, error.to_string(), FIX),
     }
 }

@@ -156,6 +156,9 @@ impl RecipeError {
     /// What to do about it, where that is known.
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::Missing { .. } => {
+                Some("print a built-in recipe to begin with: mote recipe busybox".to_owned())
+            }
             Self::Directory { path } => {
                 Some(format!("name the file in it: {}", path.join("mote.toml").display()))
             }

@@ -76,17 +76,14 @@ impl RunSettings {
     /// # Errors
     /// The first value that the flag of that name does not take.
     pub fn check(&self) -> Result<(), SettingError> {
-        let texts: [(_, &Option<String>, _, fn(&str) -> bool); 4] = [
-            ("hostname", &self.hostname, text::HOSTNAME, text::is_hostname),
-            ("workdir", &self.workdir, text::GUEST_DIRECTORY, text::is_guest_directory),
-            ("init", &self.init, text::GUEST_PATH, text::is_guest_path),
-            ("append", &self.append, text::KERNEL_WORDS, text::are_kernel_words),
-        ];
-        for (name, value, wanted, ok) in texts {
-            if let Some(value) = value.as_deref().filter(|value| !ok(value)) {
-                return Err(SettingError { name, wanted, value: value.to_owned() });
-            }
-        }
+        let text = |name, value: &Option<String>, wanted, ok: fn(&str) -> bool| match value {
+            Some(value) if !ok(value) => Err(SettingError { name, wanted, value: value.clone() }),
+            _ => Ok(()),
+        };
+        text("hostname", &self.hostname, text::HOSTNAME, text::is_hostname)?;
+        text("workdir", &self.workdir, text::GUEST_DIRECTORY, text::is_guest_directory)?;
+        text("init", &self.init, text::GUEST_PATH, text::is_guest_path)?;
+        text("append", &self.append, text::KERNEL_WORDS, text::are_kernel_words)?;
         if self.env.contains_key("") {
             let (wanted, value) = ("the name of a variable", String::new());
             return Err(SettingError { name: "env", wanted, value });

@@ -93,6 +93,29 @@ fn a_probe_fails_without_its_feature() {
     assert!(verdict("base").ends_with(" proven"), "{text}");
 }
 
+#[test]
+#[ignore = "builds a kernel twice: run by ./test"]
+fn a_kernel_is_the_same_wherever_it_is_built() {
+    let shared = shared();
+    let one = shared.kernel();
+
+    // The same files elsewhere, by hard links, and another cache on the same disk.
+    let elsewhere = shared.cache().join("elsewhere");
+    let _ = fs::remove_dir_all(&elsewhere);
+    let source = source("MOTE_TEST_SOURCE_6_12");
+    let linked = Command::new("cp").arg("-al").arg(source).arg(&elsewhere).status().unwrap();
+    assert!(linked.success());
+    let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_mote"));
+    let to = sandbox.home().join("kernel");
+    let built = build(&sandbox, &elsewhere, &["-j3", "-o", to.to_str().unwrap()]);
+    fs::remove_dir_all(&elsewhere).unwrap();
+    built.expect_code(0);
+    for file in ["vmlinux", "bzImage", "System.map", "config", "kernel.json"] {
+        let [a, b] = [one, &to].map(|dir| fs::read(dir.join(file)).unwrap());
+        assert!(a == b, "{file} differs");
+    }
+}
+
 /// The smallest set.
 const SMALL: [&str; 2] = ["--feature", "minimal-ext4"];
 

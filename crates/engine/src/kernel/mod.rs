@@ -18,9 +18,8 @@ use mote_kernel::{
 };
 
 use mote_manifest::Recipe;
-use tempfile::TempDir;
 
-use crate::cache::{Origin, Shelf};
+use crate::cache::{Origin, Shelf, Work};
 use crate::event::{self, Step};
 use crate::host::{Host, shown};
 use crate::source::{self, Identified, SourceWanted};
@@ -198,7 +197,7 @@ struct Desk {
     source: Source,
     plan: ConfigPlan,
     toolchain: Toolchain,
-    work: TempDir,
+    work: Work,
 }
 
 impl Desk {
@@ -206,9 +205,7 @@ impl Desk {
         let toolchain = toolchain::find(host)?;
         let source = source::identify(host, &wanted.source)?.open(host)?;
         let plan = wanted.spec()?.plan(Catalogue::builtin(), &source.version)?;
-        let root = host.cache.work()?;
-        let work =
-            tempfile::tempdir_in(&root).map_err(EngineError::io("make a directory in", &root))?;
+        let work = host.cache.work()?;
         Ok(Self { source, plan, toolchain, work })
     }
 }
