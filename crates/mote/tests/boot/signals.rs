@@ -1,0 +1,93 @@
+//! Signals to mote, at any moment: the session's business while one runs, the end of all before.
+
+use std::fs;
+
+use mote_testkit::{Running, Sandbox, Signal};
+
+use crate::{bare, run_recipe, sandbox};
+
+const QEMU: &str = "qemu-system-x86_64";
+
+/// A session that has said `ready`.
+fn ready(sandbox: &Sandbox, script: &str) -> Running {
+    let bare = bare(sandbox, "");
+    let mut running = run_recipe(sandbox, "", &bare, &["sh", "-c", script]).start();
+    running.stdout.wait_for("ready\n");
+    running
+}
+
+/// Nothing is left: no process, and no folder of a run that did not fail.
+fn assert_clean(sandbox: &Sandbox) {
+    sandbox.assert_no_orphans();
+    let instances = fs::read_dir(sandbox.state().join("instances")).unwrap();
+    let left: Vec<_> = instances.map(|entry| entry.unwrap().path()).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+#[ignore = "boots a kernel: run by ./test"]
+fn during_the_boot_a_signal_ends_everything() {
+    let sandbox = sandbox();
+    // The first run of all tries the accelerators, with a QEMU too.
+    let bare = bare(&sandbox, "");
+    run_recipe(&sandbox, "", &bare, &["true"]).run().expect_code(0);
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)] {
+        let running = run_recipe(&sandbox, "", &bare, &["sleep", "1000"]).start();
+        sandbox.wait_for_program(QEMU);
+        running.signal(signal);
+        running.finish().expect_code(code).expect_unsaid(&["panic"]);
+        assert_clean(&sandbox);
+    }
+}
+
+#[test]
+#[ignore = "boots a kernel: run by ./test"]
+fn a_running_command_gets_the_signal() {
+    let sandbox = sandbox();
+    let running = ready(&sandbox, "trap 'echo told; exit 9' TERM; echo ready; sleep 1000 & wait");
+    running.signal(Signal::TERM);
+    let done = running.finish().expect_code(9);
+    assert_eq!(done.text(), "ready\ntold\n");
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let running = ready(&sandbox, "echo ready; exec sleep 1000");
+        running.signal(signal);
+        running.finish().expect_code(code);
+    }
+    assert_clean(&sandbox);
+}
+
+#[test]
+#[ignore = "boots a kernel: run by ./test"]
+fn the_second_signal_ends_what_ignores_the_first() {
+    let sandbox = sandbox();
+    let script = "trap 'echo no' INT; echo ready; while :; do sleep 1; done";
+    let mut running = ready(&sandbox, script);
+    running.signal(Signal::INT);
+    running.stdout.wait_for("no\n");
+    running.signal(Signal::INT);
+    running.finish().expect_code(130);
+    assert_clean(&sandbox);
+}
+
+#[test]
+#[ignore = "boots a kernel: run by ./test"]
+fn a_killed_mote_takes_its_guest_along() {
+    let sandbox = sandbox();
+    let running = ready(&sandbox, "echo ready; exec sleep 1000");
+    sandbox.wait_for_program(QEMU);
+    running.signal(Signal::KILL);
+    assert_eq!(running.finish().status.code(), None);
+    sandbox.assert_no_orphans();
+}
+
+/// As `mote run … | head -n 1`: nobody reads the session any more.
+#[test]
+#[ignore = "boots a kernel: run by ./test"]
+fn a_session_without_a_reader_ends() {
+    let sandbox = sandbox();
+    let kernel = sandbox.kernel().display();
+    let mote = env!("CARGO_BIN_EXE_mote");
+    let script = format!("{mote} -q run --kernel {kernel} {} yes | head -n 1", bare(&sandbox, ""));
+    assert_eq!(sandbox.shell(&script).run().expect_code(0).text(), "y\n");
+    sandbox.assert_no_orphans();
+}

@@ -1,0 +1,84 @@
+//! Sessions on the caller's terminal.
+
+use mote_testkit::{Sandbox, Signal, Terminal};
+
+use crate::{run, sandbox};
+
+const PROMPT: &str = "root@mote:~# ";
+
+/// A shell that has shown its prompt.
+fn shell(sandbox: &Sandbox) -> Terminal {
+    let mut terminal = run(sandbox, "", &[]).start_on_terminal(33, 101);
+    terminal.screen.wait_for(PROMPT);
+    terminal
+}
+
+#[test]
+#[ignore = "boots a kernel: run by ./test"]
+fn a_shell_has_the_callers_terminal() {
+    let sandbox = sandbox();
+    let mut terminal = shell(&sandbox);
+    assert_ne!(terminal.attributes(), terminal.before, "not in raw mode");
+
+    terminal.type_text("stty size; tty\r");
+    terminal.screen.wait_for("\r\n33 101\r\n/dev/pts/0\r\n");
+    terminal.screen.wait_for(PROMPT);
+
+    // The quotes keep the echo of what is typed from being taken for what is printed.
+    terminal.type_text(
+        "trap 'echo WIN''CH' WINCH; echo wait''ing; while [ \"$(stty size)\" != '50 132' ]; do sleep 1; done; \
+         echo se''en\r",
+    );
+    terminal.screen.wait_for("\nwaiting\r\n");
+    terminal.resize(50, 132);
+    terminal.screen.wait_for("WINCH\r\n");
+    terminal.screen.wait_for("seen\r\n");
+    terminal.screen.wait_for(PROMPT);
+
+    // ^C is the guest's key: it interrupts the command, and mote goes on.
+    terminal.type_text("echo star''ted; sleep 1000\r");
+    terminal.screen.wait_for("\nstarted\r\n");
+    terminal.type_text("\x03");
+    terminal.screen.wait_for(PROMPT);
+    terminal.type_text("echo code=$?\r");
+    terminal.screen.wait_for("\ncode=130\r\n");
+
+    terminal.type_text("exit 3\r");
+    let before = terminal.before;
+    let (status, after) = terminal.finish();
+    assert_eq!(status.code(), Some(3));
+    assert_eq!(after, before, "the terminal was not restored");
+    sandbox.assert_no_orphans();
+}
+
+#[test]
+#[ignore = "boots a kernel: run by ./test"]
+fn a_terminated_mote_restores_the_terminal() {
+    let sandbox = sandbox();
+    let script = "trap 'echo no' TERM; echo ready; while :; do sleep 1; done";
+    let mut terminal = run(&sandbox, "-it", &["sh", "-c", script]).start_on_terminal(24, 80);
+    terminal.screen.wait_for("ready\r\n");
+    assert_ne!(terminal.attributes(), terminal.before, "not in raw mode");
+    terminal.signal(Signal::TERM);
+    terminal.screen.wait_for("no\r\n");
+    terminal.signal(Signal::TERM);
+    let before = terminal.before;
+    let (status, after) = terminal.finish();
+    assert_eq!(status.code(), Some(143));
+    assert_eq!(after, before, "the terminal was not restored");
+    sandbox.assert_no_orphans();
+}
+
+/// A terminal for the output alone, as docker's -t without -i: keys keep their meaning here.
+#[test]
+#[ignore = "boots a kernel: run by ./test"]
+fn ctrl_c_ends_a_command_that_does_not_read_the_terminal() {
+    let sandbox = sandbox();
+    let script = "echo ready; exec sleep 1000";
+    let mut terminal = run(&sandbox, "", &["sh", "-c", script]).start_on_terminal(24, 80);
+    terminal.screen.wait_for("ready\r\n");
+    assert_eq!(terminal.attributes(), terminal.before, "raw mode without -it");
+    terminal.type_text("\x03");
+    assert_eq!(terminal.finish().0.code(), Some(130));
+    sandbox.assert_no_orphans();
+}

@@ -1,0 +1,128 @@
+//! `mote image`, with the BusyBox of this machine.
+
+use std::fs;
+use std::os::unix::fs::FileTypeExt;
+
+use mote_testkit::Sandbox;
+use serde_json::Value;
+
+use super::sandbox;
+
+fn build(sandbox: &Sandbox, compress: &str, to: &str) -> Vec<u8> {
+    let args = ["image", "build", "recipe:busybox", "--compress", compress, "-o", to];
+    let built = sandbox.mote(args).run().expect_code(0);
+    let bytes = fs::read(sandbox.home().join(to)).unwrap();
+    built.expect_said(&["BusyBox ", &format!("{to}: {} bytes\n", bytes.len())]);
+    bytes
+}
+
+fn inspect(sandbox: &Sandbox, file: &str) -> Value {
+    let args = ["image", "inspect", "--format", "json", file];
+    serde_json::from_slice(&sandbox.mote(args).run().expect_code(0).stdout).unwrap()
+}
+
+#[test]
+fn an_image_is_the_same_to_the_byte_and_lists_what_it_holds() {
+    let sandbox = sandbox();
+    let first = build(&sandbox, "none", "first.cpio");
+    assert!(first == build(&sandbox, "none", "second.cpio"), "two builds differ");
+
+    let shown = inspect(&sandbox, "first.cpio");
+    assert_eq!(shown["bytes"], first.len());
+    let entry = |name: &str| {
+        let entries = shown["entries"].as_array().unwrap();
+        let found = entries.iter().find(|entry| entry["name"] == name);
+        found.unwrap_or_else(|| panic!("no {name} in {shown}")).clone()
+    };
+    assert_eq!(entry("etc/shadow")["mode"], "-rw-------");
+    assert_eq!(entry("var/run")["target"], "../run");
+    assert_eq!(
+        (&entry("dev/console")["device"], &entry("dev/console")["uid"]),
+        (&"5:1".into(), &0.into())
+    );
+
+    let text = sandbox.mote(["image", "inspect", "first.cpio"]).run().expect_code(0).text();
+    assert!(text.contains(" var/run -> ../run\n"), "{text}");
+    assert!(text.contains("compression none"), "{text}");
+}
+
+#[test]
+fn every_compression_holds_the_same() {
+    let sandbox = sandbox();
+    let plain = build(&sandbox, "none", "plain.cpio");
+    let entries = inspect(&sandbox, "plain.cpio")["entries"].clone();
+    for compress in ["gzip", "zstd", "lz4", "xz"] {
+        let file = format!("system.{compress}");
+        let packed = build(&sandbox, compress, &file);
+        assert!(packed.len() < plain.len() * 3 / 4, "{compress}: {}", packed.len());
+        let shown = inspect(&sandbox, &file);
+        assert_eq!(shown["segments"][0]["compression"], *compress);
+        assert!(shown["entries"] == entries, "{compress}");
+    }
+}
+
+#[test]
+fn an_image_gets_the_name_of_its_recipe() {
+    let sandbox = sandbox();
+    sandbox.mote(["image", "build", "recipe:busybox"]).run().expect_code(0);
+    sandbox.mote(["image", "build", "recipe:busybox", "--compress", "lz4"]).run().expect_code(0);
+    for name in ["busybox.cpio", "busybox.cpio.lz4"] {
+        assert!(sandbox.home().join(name).is_file(), "{name}");
+    }
+}
+
+#[test]
+fn where_no_image_can_go_is_told_and_nothing_is_left() {
+    let sandbox = sandbox();
+    fs::create_dir(sandbox.home().join("folder")).unwrap();
+    let table = [
+        ("missing/system.cpio", "missing/system.cpio", "caused by: No such file or directory"),
+        ("folder", "folder", "caused by: Is a directory"),
+    ];
+    for (to, message, cause) in table {
+        let failed = sandbox.mote(["image", "build", "recipe:busybox", "-o", to]).run();
+        failed.expect_code(125).expect_said(&["error: cannot ", message, cause]);
+    }
+    let left: Vec<_> =
+        fs::read_dir(sandbox.home()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(left, ["folder"]);
+}
+
+/// A device gets the bytes; it is not replaced by a file.
+#[test]
+fn a_full_disk_is_told_with_a_hint() {
+    let sandbox = sandbox();
+    let failed = sandbox.mote(["image", "build", "recipe:busybox", "-o", "/dev/full"]).run();
+    failed.expect_code(125).expect_said(&[
+        "error: cannot write the image /dev/full\n",
+        "caused by: No space left on device",
+        "hint: free some space on that file system\n",
+    ]);
+    assert!(fs::metadata("/dev/full").unwrap().file_type().is_char_device());
+}
+
+#[test]
+fn what_is_no_image_is_told() {
+    let sandbox = sandbox();
+    fs::create_dir(sandbox.home().join("folder")).unwrap();
+    sandbox.write("junk", "this is no image\n");
+    let whole = build(&sandbox, "none", "whole.cpio");
+    sandbox.write("cut", &whole[..whole.len() / 2]);
+    let packed = build(&sandbox, "zstd", "whole.zst");
+    sandbox.write("cut.zst", &packed[..packed.len() / 2]);
+    let table = [
+        (
+            "junk",
+            "error: cannot read the image junk\n",
+            "neither a cpio archive nor a compressed one",
+        ),
+        ("cut", "error: cannot read the image cut\n", "ends in the middle of an entry"),
+        ("cut.zst", "error: cannot read the image cut.zst\n", "caused by: "),
+        ("gone", "error: cannot open the image gone\n", "caused by: No such file"),
+        ("folder", "error: cannot open the image folder\n", "caused by: is a directory"),
+    ];
+    for (file, message, cause) in table {
+        let failed = sandbox.mote(["image", "inspect", file]).run().expect_code(125);
+        failed.expect_said(&[message, cause]);
+    }
+}

@@ -1,0 +1,13 @@
+//! The command without any boot: what it says of itself, and what it says about what it is given.
+
+mod images;
+mod kernels;
+mod machine;
+mod reference;
+mod runs;
+
+use mote_testkit::Sandbox;
+
+fn sandbox() -> Sandbox {
+    Sandbox::new(env!("CARGO_BIN_EXE_mote"))
+}

@@ -1,0 +1,96 @@
+//! What `mote run` refuses before anything is built or booted.
+
+use std::fs;
+
+use mote_manifest::Recipe;
+use mote_testkit::Sandbox;
+
+/// Without QEMU: what is accepted goes no further.
+fn sandbox() -> Sandbox {
+    super::sandbox().without_programs()
+}
+
+#[test]
+fn what_names_no_recipe_is_told_with_a_hint() {
+    let sandbox = sandbox();
+    fs::create_dir(sandbox.home().join("folder")).unwrap();
+    sandbox.write("latin1.toml", b"version = 1\nname = \"caf\xe9\"\n");
+    let table = [
+        ("recipe:busibox", "no built-in recipe: busibox", "did you mean busybox?"),
+        (
+            "alpine:3",
+            "cannot run alpine:3: only recipes can be run so far",
+            "name a built-in recipe",
+        ),
+        ("./gone.toml", "no such recipe: ./gone.toml", ""),
+        ("folder", "the recipe is a directory: folder", "name the file in it: folder/mote.toml"),
+        ("latin1.toml", "the recipe is not UTF-8 text, on line 2: latin1.toml", ""),
+    ];
+    for (source, message, hint) in table {
+        let failed = sandbox.mote(["run", source]).run().expect_code(125);
+        failed.expect_said(&[&format!("error: {message}\n"), hint]);
+    }
+}
+
+#[test]
+fn what_is_wrong_in_a_recipe_is_told_with_its_line_and_the_nearest_name() {
+    let sandbox = sandbox();
+    let recipe = Recipe::builtin_text("busybox").unwrap();
+    let lines = recipe.lines().count();
+    let table = [
+        ("memroy = \"1m\"", "unknown key memroy", "did you mean memory?"),
+        ("memory = \"1q\"", "not an amount of memory: 1q", ""),
+        ("network = \"bridge\"", "bridge", "known are"),
+        ("publish = [\"http:80\"]", "http:80", ""),
+        ("cpus = 0", "0", ""),
+    ];
+    for (line, message, hint) in table {
+        // The last table of the recipe is [run].
+        let path = sandbox.write("mote.toml", format!("{recipe}{line}\n"));
+        let failed = sandbox.mote(["run"]).arg(path).run().expect_code(125);
+        failed.expect_said(&[&format!("mote.toml:{}: ", lines + 1), message, hint]);
+    }
+    let path = sandbox.write("mote.toml", recipe.replace("version = 1", "version = 2"));
+    let failed = sandbox.mote(["run"]).arg(path).run().expect_code(125);
+    failed.expect_said(&["version 2 of the schema is not known"]);
+}
+
+#[test]
+fn values_of_flags_are_checked() {
+    let sandbox = sandbox();
+    let table = [
+        (&["--memory", "5q"][..], "not an amount of memory: 5q"),
+        (&["--network", "bridge"], "bridge"),
+        (&["--accel", "xen"], "xen"),
+        (&["--publish", "http:80"], "http:80"),
+        (&["--cpus", "many"], "many"),
+        (&["--cpus", "0"], "0"),
+    ];
+    for (flags, message) in table {
+        let run = sandbox.mote(["run"]).args(flags.iter().copied()).arg("recipe:busybox").run();
+        run.expect_code(125).expect_said(&["error: ", message]);
+    }
+}
+
+#[test]
+fn an_unknown_feature_is_told_with_the_nearest() {
+    let run =
+        super::sandbox().mote(["run", "--feature", "wiregaurd", "recipe:busybox", "true"]).run();
+    run.expect_code(125).expect_said(&["unknown feature: wiregaurd", "did you mean wireguard?"]);
+}
+
+#[test]
+fn a_terminal_is_not_made_of_a_pipe() {
+    let run = sandbox().mote(["run", "-it", "recipe:busybox", "sh"]).run().expect_code(125);
+    run.expect_said(&["error: the input device is not a terminal"]);
+}
+
+#[test]
+fn recipes_are_listed_and_printed_as_they_are() {
+    let sandbox = sandbox();
+    assert_eq!(sandbox.mote(["recipe"]).run().expect_code(0).text(), "busybox\n");
+    let text = sandbox.mote(["recipe", "busybox"]).run().expect_code(0).text();
+    assert_eq!(text, Recipe::builtin_text("busybox").unwrap());
+    let failed = sandbox.mote(["recipe", "busibox"]).run().expect_code(125);
+    failed.expect_said(&["no built-in recipe: busibox", "did you mean busybox?"]);
+}
