@@ -48,7 +48,7 @@ fn a_guest_is_as_the_flags_say() {
     assert!((before.saturating_sub(2)..=after + 2).contains(&clock), "{before} {clock} {after}");
     let total_kib: u32 = value(&text, "total").trim_end_matches(" kB").parse().unwrap();
     assert!((40 << 10..64 << 10).contains(&total_kib), "{total_kib}");
-    assert!(value(&text, "cmdline").ends_with(" mote.test=1"), "{text}");
+    assert!(value(&text, "cmdline").contains(" rdinit=/.mote/init mote.test=1"), "{text}");
 }
 
 /// What the blog post does by hand: the name on the kernel's command line, the address by DHCP.

@@ -19,8 +19,11 @@ fn ready(sandbox: &Sandbox, script: &str) -> Running {
 /// Nothing is left: no process, and no folder of a run that did not fail.
 fn assert_clean(sandbox: &Sandbox) {
     sandbox.assert_no_orphans();
-    let instances = fs::read_dir(sandbox.state().join("instances")).unwrap();
-    let left: Vec<_> = instances.map(|entry| entry.unwrap().path()).collect();
+    let left: Vec<_> = match fs::read_dir(sandbox.state().join("instances")) {
+        Ok(instances) => instances.map(|entry| entry.unwrap().path()).collect(),
+        // None was started so far.
+        Err(_) => Vec::new(),
+    };
     assert!(left.is_empty(), "{left:?}");
 }
 
@@ -32,10 +35,17 @@ fn during_the_boot_a_signal_ends_everything() {
     let bare = bare(&sandbox, "");
     run_recipe(&sandbox, "", &bare, &["true"]).run().expect_code(0);
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)] {
-        let running = run_recipe(&sandbox, "", &bare, &["sleep", "1000"]).start();
+        let run = run_recipe(&sandbox, "", &bare, &["sleep", "1000"]);
+        let mut preparing = run.start();
+        preparing.stderr.wait_for("BusyBox ");
+        preparing.signal(signal);
+        preparing.finish().expect_code(code).expect_unsaid(&["panic"]);
+        assert_clean(&sandbox);
+
+        let booting = run.start();
         sandbox.wait_for_program(QEMU);
-        running.signal(signal);
-        running.finish().expect_code(code).expect_unsaid(&["panic"]);
+        booting.signal(signal);
+        booting.finish().expect_code(code).expect_unsaid(&["panic"]);
         assert_clean(&sandbox);
     }
 }

@@ -26,8 +26,8 @@ fn a_shell_has_the_callers_terminal() {
 
     // The quotes keep the echo of what is typed from being taken for what is printed.
     terminal.type_text(
-        "trap 'echo WIN''CH' WINCH; echo wait''ing; while [ \"$(stty size)\" != '50 132' ]; do sleep 1; done; \
-         echo se''en\r",
+        "sh -c 'trap \"echo WIN\"\"CH\" WINCH; echo wait\"\"ing; \
+         while [ \"$(stty size)\" != \"50 132\" ]; do sleep 1; done; echo se\"\"en'\r",
     );
     terminal.screen.wait_for("\nwaiting\r\n");
     terminal.resize(50, 132);

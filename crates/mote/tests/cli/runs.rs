@@ -65,6 +65,8 @@ fn values_of_flags_are_checked() {
         (&["--publish", "http:80"], "http:80"),
         (&["--cpus", "many"], "many"),
         (&["--cpus", "0"], "0"),
+        (&["--hostname", "two words"], "--hostname: not a host name: two words"),
+        (&["--kernel", "folder", "--feature", "net"], "cannot be used with '--feature"),
     ];
     for (flags, message) in table {
         let run = sandbox.mote(["run"]).args(flags.iter().copied()).arg("recipe:busybox").run();
