@@ -96,7 +96,7 @@ fn published_ports_lead_into_the_guest_from_this_machine_only() {
          [[files]]\npath = \"/bin/udp-echo\"\nsource = \"{echo}\"\n"
     );
     let bare = bare(&sandbox, &files);
-    // It has bound its port when it has gone into the background.
+    // httpd goes into the background once it has bound its port.
     let script = "httpd -h /srv && exec udp-echo 53";
     let mut running = run_recipe(&sandbox, "-p 80 -p 53/udp", &bare, &["sh", "-c", script]).start();
     let said = running.stderr.wait_for("port 53/udp of the guest is at 127.0.0.1:");
