@@ -1,4 +1,4 @@
-//! Who runs in a sandbox, by the environment that each process inherits.
+//! Who runs in a sandbox, by the environment that each process inherits and the folder it works in.
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -31,7 +31,8 @@ impl Process {
     }
 }
 
-/// The processes whose environment names `folder`. A zombie has none.
+/// The processes whose home is in `folder`, or that work there: a build has no environment of ours. A
+/// zombie has neither.
 pub(crate) fn started_in(folder: &Path) -> Vec<Process> {
     let listing = fs::read_dir("/proc").expect("/proc is mounted");
     let pids = listing.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
@@ -39,6 +40,7 @@ pub(crate) fn started_in(folder: &Path) -> Vec<Process> {
     let belongs = |pid: &u32| {
         let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
         environment.split(|byte| *byte == 0).any(|variable| variable.starts_with(&home))
+            || fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd.starts_with(folder))
     };
     pids.filter(belongs).filter_map(Process::of).collect()
 }
