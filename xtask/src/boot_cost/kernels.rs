@@ -7,7 +7,6 @@ use anyhow::{Context, Result};
 use mote_engine::kernel::{KernelWanted, ensure, resolve};
 use mote_engine::{Host, SourceWanted};
 use mote_kernel::Kernel;
-use tempfile::TempDir;
 
 use super::measure::{Root, Way};
 use super::trace::Console;
@@ -70,12 +69,13 @@ impl Candidate {
         !matches!(self.recipe, Recipe::Features(_))
     }
 
-    /// The kernel, from mote's cache or built now.
+    /// The kernel, from mote's cache or built now. `scratch` is for generated configurations; it
+    /// must be the same each time, for their paths are part of a kernel's key.
     ///
     /// # Errors
     ///
     /// A configuration that is not there, a kernel that cannot be built.
-    pub fn kernel(&self, host: &Host, source: &SourceWanted) -> Result<Kernel> {
+    pub fn kernel(&self, host: &Host, source: &SourceWanted, scratch: &Path) -> Result<Kernel> {
         let wanted = KernelWanted { source: source.clone(), ..KernelWanted::default() };
         match &self.recipe {
             Recipe::Features(set) => {
@@ -86,9 +86,9 @@ impl Candidate {
                 build(host, &KernelWanted { config: Some(path.clone()), ..wanted })
             }
             Recipe::Tiny(parts) => {
-                let dir = TempDir::new()?;
-                let [tiny, base, lines] =
-                    ["tiny.config", "base.config", "lines.config"].map(|name| dir.path().join(name));
+                fs::create_dir_all(scratch).with_context(|| scratch.display().to_string())?;
+                let [tiny, base, lines] = ["tiny", "base", "lines"]
+                    .map(|part| scratch.join(format!("{}-{part}.config", self.name)));
                 fs::write(&tiny, TINY)?;
                 fs::write(&lines, optional_lines(parts)?)?;
                 let resolved =
@@ -131,7 +131,10 @@ mod tests {
         for (line, fragment) in [
             ("64BIT=y", Some("CONFIG_64BIT=y # optional\n")),
             ("VT=n", Some("# CONFIG_VT is not set # optional\n")),
-            ("DEFAULT_HOSTNAME=\"microvm\"", Some("CONFIG_DEFAULT_HOSTNAME=\"microvm\" # optional\n")),
+            (
+                "DEFAULT_HOSTNAME=\"microvm\"",
+                Some("CONFIG_DEFAULT_HOSTNAME=\"microvm\" # optional\n"),
+            ),
             ("# a remark", None),
             ("", None),
         ] {

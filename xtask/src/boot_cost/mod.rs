@@ -52,7 +52,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let mut report = Report::new(&bench);
     for candidate in candidates {
         eprintln!("== {}", candidate.name);
-        let kernel = match candidate.kernel(&host, &source) {
+        let kernel = match candidate.kernel(&host, &source, &args.output.join("boot-cost")) {
             Ok(kernel) => kernel,
             Err(reason) if candidate.is_anchor() => {
                 report.skip(candidate.name, format!("{reason:#}"));
