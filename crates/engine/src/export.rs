@@ -132,7 +132,7 @@ mod tests {
     fn what_fails_leaves_the_old_file() {
         let dir = tempfile::tempdir().unwrap();
         let to = dir.path().join("file");
-        replace_file(&to, |file| Ok(file.write_all(b"old").unwrap())).unwrap();
+        write_text(&to, "old").unwrap();
         let failed: Result<(), _> = replace_file(&to, |file| {
             file.write_all(b"new").unwrap();
             Err(EngineError::NoKernels)
