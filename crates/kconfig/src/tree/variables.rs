@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 /// Variables nest no deeper than this in any sane tree; a self-reference would not end.
 const DEPTH: u32 = 32;
+/// No sane text needs more values than this; `X = $(X)$(X)` would need two to the power of [`DEPTH`].
+const VALUES: u32 = 4096;
 
 /// The variables of the macro language: those of the caller's environment, and those that the
 /// files assign (Documentation/kbuild/kconfig-macro-language.rst).
@@ -43,17 +45,19 @@ impl Variables {
 
     /// `text` with every reference replaced that can be.
     pub(super) fn expand(&self, text: &str) -> String {
-        self.expand_within(text, DEPTH)
+        let mut left = VALUES;
+        self.expand_within(text, DEPTH, &mut left)
     }
 
-    fn expand_within(&self, text: &str, depth: u32) -> String {
+    /// `left` is how many values may still be put in.
+    fn expand_within(&self, text: &str, depth: u32, left: &mut u32) -> String {
         let mut expanded = String::with_capacity(text.len());
         let mut rest = text;
         while let Some(at) = rest.find("$(") {
             let (before, reference) = rest.split_at(at);
             let (reference, after) = reference.split_at(reference_len(reference));
             expanded.push_str(before);
-            match self.value_of(reference, depth) {
+            match self.value_of(reference, depth, left) {
                 Some(value) => expanded.push_str(&value),
                 None => expanded.push_str(reference),
             }
@@ -63,10 +67,11 @@ impl Variables {
         expanded
     }
 
-    fn value_of(&self, reference: &str, depth: u32) -> Option<String> {
+    fn value_of(&self, reference: &str, depth: u32, left: &mut u32) -> Option<String> {
         let name = reference.strip_prefix("$(")?.strip_suffix(')')?;
         let value = self.values.get(name)?;
-        let expanded = self.expand_within(value, depth.checked_sub(1)?);
+        *left = left.checked_sub(1)?;
+        let expanded = self.expand_within(value, depth.checked_sub(1)?, left);
         (!is_macro(&expanded)).then_some(expanded)
     }
 }
@@ -103,6 +108,7 @@ mod tests {
         variables.assign("now", AssignmentKind::Append, "b");
         variables.assign("test", AssignmentKind::Recursive, "$(shell,$(CC) $(1))");
         variables.assign("loop", AssignmentKind::Recursive, "$(loop)");
+        variables.assign("bush", AssignmentKind::Recursive, "$(bush)$(bush)$(bush)");
         for (text, expanded) in [
             ("arch/$(SRCARCH)/Kconfig", "arch/x86/Kconfig"),
             ("$(later) $(SRCARCH)", "a-x86 b! x86"),
@@ -110,6 +116,7 @@ mod tests {
             ("$(test)", "$(test)"),
             ("$(unknown", "$(unknown"),
             ("$(loop)", "$(loop)"),
+            ("$(bush)", "$(bush)"),
             ("$CC ${CC}", "$CC ${CC}"),
         ] {
             assert_eq!(variables.expand(text), expanded, "{text}");
