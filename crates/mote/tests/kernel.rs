@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mote_testkit::{Finished, Sandbox};
 
@@ -134,7 +134,7 @@ fn what_kconfig_drops_is_told_with_the_reason() {
     sandbox.write("my.fragment", "CONFIG_IPV6=y\n# mine\nCONFIG_NF_TABLES=y\n");
     let args = ["--feature", "base", "--fragment", "my.fragment"];
     config(&sandbox, &source, &args).expect_code(125).expect_said(&[
-        "Kconfig drops 2 of the symbols",
+        "Kconfig dropped 2 symbols",
         "NF_TABLES",
         "my.fragment:3",
         "NETFILTER",
@@ -204,6 +204,20 @@ fn a_compiler_error_is_shown_with_the_log() {
     assert_eq!(left, 0);
 }
 
+/// Waits until the kernel's own files are being compiled.
+fn wait_for_compilation(sandbox: &Sandbox) {
+    let end = Instant::now() + BUILD_PATIENCE;
+    let compiles = || {
+        let logs = fs::read_dir(sandbox.cache().join("logs")).ok()?;
+        let texts = logs.filter_map(|log| fs::read_to_string(log.ok()?.path()).ok());
+        texts.into_iter().find(|text| text.contains("  CC      "))
+    };
+    while compiles().is_none() {
+        assert!(Instant::now() < end, "nothing is compiled");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
 #[test]
 #[ignore = "starts a kernel's build: run by ./test"]
 fn an_interrupted_build_leaves_nothing_and_no_process() {
@@ -212,7 +226,7 @@ fn an_interrupted_build_leaves_nothing_and_no_process() {
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
         let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_mote"));
         let running = sandbox.mote(["kernel", "build", "--source"]).arg(&tree).args(SMALL).start();
-        sandbox.wait_for_program("cc1");
+        wait_for_compilation(&sandbox);
         running.signal(signal);
         running.finish().expect_code(code);
         sandbox.assert_no_orphans();
@@ -230,7 +244,7 @@ fn a_killed_build_takes_its_compilers_along() {
     let tree = source("MOTE_TEST_SOURCE_6_12");
     let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_mote"));
     let running = sandbox.mote(["kernel", "build", "--source"]).arg(&tree).args(SMALL).start();
-    sandbox.wait_for_program("cc1");
+    wait_for_compilation(&sandbox);
     running.signal(Signal::KILL);
     drop(running);
     sandbox.assert_no_orphans();
