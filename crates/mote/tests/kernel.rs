@@ -170,6 +170,7 @@ fn a_symbol_is_explained() {
     let kernel = sandbox.kernel();
     let explain = |symbol: &str| {
         let mote = sandbox.mote(["kernel", "explain", "--kernel"]).arg(kernel).arg(symbol);
+        let mote = mote.arg("--source").arg(source("MOTE_TEST_SOURCE_6_12"));
         mote.run_within(BUILD_PATIENCE)
     };
     let net = explain("CONFIG_VIRTIO_NET").expect_code(0).text();
