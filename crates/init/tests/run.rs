@@ -152,9 +152,13 @@ fn config(argv: &[&str], terminal: Option<TerminalSize>) -> RunConfig {
     }
 }
 
+/// How long init may be silent before a test fails instead of waiting for ever.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Runs as init does, with `host` on the other side, which then reads to the end.
 fn run(config: &RunConfig, host: impl FnOnce(&mut Host) + Send + 'static) -> Seen {
     let (ours, theirs) = UnixStream::pair().expect("a socket pair");
+    theirs.set_read_timeout(Some(PATIENCE)).expect("a time limit");
     let host = thread::spawn(move || {
         let mut connection = Host {
             stream: theirs,
@@ -255,8 +259,9 @@ fn a_terminal_and_its_size() {
         host.send_input(b"stty size; tty\n");
         host.wait_for_output("50 132");
         host.wait_for_output("/dev/pts/");
-        host.send_input(b"sleep 60\n");
-        thread::sleep(Duration::from_millis(300));
+        // Quoted, so that the echo of the line does not look like the program's output.
+        host.send_input(b"sh -c \"echo sta''rted; exec sleep 60\"\n");
+        host.wait_for_output("started");
         host.send_input(b"\x03echo status=$?\n");
         host.wait_for_output("status=130");
         // Ctrl-D on an empty line ends the shell.
