@@ -45,6 +45,13 @@ pub enum Call<'a> {
         /// What to write.
         text: &'a str,
     },
+    /// Write behind what a file holds.
+    Append {
+        /// Its path.
+        path: &'a CStr,
+        /// What to write.
+        text: &'a str,
+    },
     /// Set the host name.
     SetHostname {
         /// The name.
@@ -83,6 +90,9 @@ impl fmt::Display for Call<'_> {
             Self::Unlink { path } => write!(f, "unlink({})", shown(path)),
             Self::WriteNew { path, text } => {
                 write!(f, "write({}, {} bytes)", shown(path), text.len())
+            }
+            Self::Append { path, text } => {
+                write!(f, "append({}, {} bytes)", shown(path), text.len())
             }
             Self::SetHostname { name } => write!(f, "sethostname({name})"),
             Self::SetRealtime { unix_ns } => {
@@ -152,6 +162,9 @@ impl Kernel for Linux {
             Call::WriteNew { path, text } => {
                 sys::open(path, OpenFlags::CreateNew)?.write_all(text.as_bytes())
             }
+            Call::Append { path, text } => {
+                sys::open(path, OpenFlags::Append)?.write_all(text.as_bytes())
+            }
             Call::SetHostname { name } => sys::set_hostname(name),
             Call::SetRealtime { unix_ns } => sys::set_realtime(unix_ns),
             Call::AddEntropy { seed } => {
@@ -176,7 +189,7 @@ pub(crate) mod recorder {
     #[derive(Default)]
     pub(crate) struct Recorder {
         pub(crate) calls: Vec<String>,
-        /// The texts of all files.
+        /// What the calls that did not fail have written.
         pub(crate) written: String,
         pub(crate) failing: Vec<(&'static str, Errno)>,
     }
@@ -189,13 +202,15 @@ pub(crate) mod recorder {
 
     impl Kernel for Recorder {
         fn make(&mut self, call: &Call<'_>) -> Result<(), Errno> {
-            if let Call::WriteNew { text, .. } = call {
+            let name = call.to_string();
+            let failing = self.failing.iter().find(|(text, _)| name.starts_with(text));
+            let result = failing.map_or(Ok(()), |(_, errno)| Err(*errno));
+            if let (Ok(()), Call::WriteNew { text, .. } | Call::Append { text, .. }) =
+                (result, call)
+            {
                 self.written.push_str(text);
             }
-            let call = call.to_string();
-            let failing = self.failing.iter().find(|(text, _)| call.starts_with(text));
-            let result = failing.map_or(Ok(()), |(_, errno)| Err(*errno));
-            self.calls.push(call);
+            self.calls.push(name);
             result
         }
     }

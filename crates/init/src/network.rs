@@ -8,7 +8,7 @@ use core::net::Ipv4Addr;
 
 use mote_contract::{Cidr, Network};
 
-use crate::error::Result;
+use crate::error::{InitError, Result};
 use crate::kernel::{Call, Kernel};
 use crate::sys::{Errno, Interface};
 
@@ -72,14 +72,19 @@ fn write_resolv_conf(kernel: &mut impl Kernel, dns: &[Ipv4Addr]) -> Result<()> {
     kernel.must(&Call::WriteNew { path: RESOLV_CONF, text: &text })
 }
 
-/// Keeps what the image has.
+/// Keeps what the image has, and adds the name of this run, which the image cannot know.
 fn write_hosts(kernel: &mut impl Kernel, own: Ipv4Addr, hostname: Option<&str>) -> Result<()> {
-    let mut text = String::from("127.0.0.1\tlocalhost\n::1\tlocalhost\n");
-    if let Some(hostname) = hostname {
-        text.push_str(&format!("{own}\t{hostname}\n"));
-    }
+    let path = HOSTS;
+    let named = hostname.map_or_else(String::new, |name| format!("{own}\t{name}\n"));
+    let text = format!("127.0.0.1\tlocalhost\n::1\tlocalhost\n{named}");
     make_etc(kernel)?;
-    kernel.must_unless(Errno::EEXIST, &Call::WriteNew { path: HOSTS, text: &text })
+    let new = Call::WriteNew { path, text: &text };
+    match kernel.make(&new) {
+        Err(Errno::EEXIST) if named.is_empty() => Ok(()),
+        // The last line of the image's may have no end.
+        Err(Errno::EEXIST) => kernel.must(&Call::Append { path, text: &format!("\n{named}") }),
+        result => result.map_err(InitError::call(format_args!("{new}"))),
+    }
 }
 
 fn make_etc(kernel: &mut impl Kernel) -> Result<()> {

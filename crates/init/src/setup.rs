@@ -132,6 +132,18 @@ mod tests {
     }
 
     #[test]
+    fn the_name_of_a_run_is_added_to_the_images_hosts() {
+        for (hostname, added) in [(None, ""), (Some("box"), "\n10.0.2.15\tbox\n")] {
+            let config = RunConfig { hostname: hostname.map(Into::into), ..config(fixed()) };
+            let kernel = Recorder::failing("write(/etc/hosts", Errno::EEXIST);
+            let (result, kernel) = recorded(kernel, &config);
+            assert_eq!(result, Ok(()));
+            let resolver = "nameserver 10.0.2.3\nnameserver 9.9.9.9\n";
+            assert_eq!(kernel.written.strip_prefix(resolver), Some(added));
+        }
+    }
+
+    #[test]
     fn a_system_mounts_for_itself() {
         let config = RunConfig { system: Some("/sbin/init".into()), ..config(Network::Dhcp) };
         let (result, kernel) = recorded(Recorder::default(), &config);
@@ -170,6 +182,7 @@ mod tests {
             ("socket", "socket(AF_INET, SOCK_DGRAM): EACCES"),
             ("ioctl(eth0, SIOCADDRT", "ioctl(eth0, SIOCADDRT, 10.0.2.2): EACCES"),
             ("write(/etc/resolv.conf", "write(/etc/resolv.conf, 39 bytes): EACCES"),
+            ("write(/etc/hosts", "write(/etc/hosts, 34 bytes): EACCES"),
         ];
         for (call, message) in cases {
             let kernel = Recorder::failing(call, Errno::EACCES);

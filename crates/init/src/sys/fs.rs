@@ -35,6 +35,8 @@ pub enum OpenFlags {
     ReadWriteNonblock,
     /// `O_WRONLY | O_CREAT | O_EXCL`, mode 0644
     CreateNew,
+    /// `O_WRONLY | O_APPEND`
+    Append,
 }
 
 impl OpenFlags {
@@ -44,11 +46,13 @@ impl OpenFlags {
         const O_CREAT: usize = 0o100;
         const O_EXCL: usize = 0o200;
         const O_NOCTTY: usize = 0o400;
+        const O_APPEND: usize = 0o2000;
         match self {
             Self::Read => 0,
             Self::ReadWrite => O_RDWR | O_NOCTTY,
             Self::ReadWriteNonblock => O_RDWR | O_NONBLOCK,
             Self::CreateNew => O_WRONLY | O_CREAT | O_EXCL,
+            Self::Append => O_WRONLY | O_APPEND,
         }
     }
 }

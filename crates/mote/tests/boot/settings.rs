@@ -23,7 +23,8 @@ fn a_guest_is_as_the_flags_say() {
                  --memory 64m --append mote.test=1";
     let script = r#"
         echo "given=$GIVEN"; echo "passed=$PASSED"; echo "missing=${MISSING-unset}"
-        echo "pwd=$(pwd)"; echo "hostname=$(hostname)"; echo "user=$(id -un)"
+        echo "pwd=$(pwd)"; echo "hostname=$(hostname)"; echo "address=$(hostname -i)"
+        echo "user=$(id -un)"; echo "hosts=$(grep -c ann.example /etc/hosts)"
         echo "clock=$(date +%s)"; echo "processors=$(nproc)"
         echo "total=$(sed -n 's/MemTotal: *//p' /proc/meminfo)"
         echo "cmdline=$(cat /proc/cmdline)"; echo "init=$(tr -d '\0' </proc/1/cmdline)"
@@ -38,6 +39,8 @@ fn a_guest_is_as_the_flags_say() {
         ("missing", "unset"),
         ("pwd", "/var/log"),
         ("hostname", "ann.example"),
+        ("address", "10.0.2.15"),
+        ("hosts", "1"),
         ("user", "root"),
         ("processors", "1"),
         ("init", "init"),
@@ -57,14 +60,14 @@ fn a_guest_is_as_the_flags_say() {
 fn the_name_can_come_from_the_kernel_and_the_address_from_dhcp() {
     let sandbox = sandbox();
     let script = r#"
-        echo "hostname=$(hostname)"
+        echo "hostname=$(hostname) $(hostname -i)"
         echo "address=$(ip -4 -o addr show dev eth0 | sed 's/.*inet \([^ ]*\).*/\1/')"
         echo "route=$(ip route | sed -n 's/^default via \([^ ]*\).*/\1/p')"
         echo "dns=$(cat /etc/resolv.conf)"
     "#;
     let flags = "--network user:dhcp --append hostname=appended";
     let text = run(&sandbox, flags, &["sh", "-c", script]).run().expect_code(0).text();
-    assert_eq!(value(&text, "hostname"), "appended");
+    assert_eq!(value(&text, "hostname"), "appended 127.0.1.1");
     assert_eq!(value(&text, "address"), "10.0.2.15/24");
     assert_eq!(value(&text, "route"), "10.0.2.2");
     assert_eq!(value(&text, "dns"), "nameserver 10.0.2.3");
