@@ -1,14 +1,19 @@
 //! Where the bytes of a regular file lie.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read};
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// The bytes of a regular file: held in memory, or a stretch of a file of the host.
+use super::copy::{copy_stretch, ends_early};
+
+/// The bytes of a regular file: held in memory, or stretches of a file of the host.
 ///
-/// Cloning is cheap, and a tree of gigabytes costs no memory for its contents.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Cloning is cheap, and a tree of gigabytes costs no memory for its contents. Equality compares
+/// the bytes, not where they lie: it reads them where it must, and what cannot be read is unequal.
+#[derive(Clone, Debug)]
 pub enum Content {
     /// Bytes in memory.
     Bytes(Arc<[u8]>),
@@ -22,14 +27,46 @@ pub enum Content {
         /// Number of bytes.
         len: u64,
     },
+    /// `len` bytes from `offset` on of a file that is open.
+    Stretch {
+        /// The file, which many contents may share.
+        file: Arc<File>,
+        /// First byte.
+        offset: u64,
+        /// Number of bytes.
+        len: u64,
+    },
+    /// `len` bytes of which some lie in a file that is open; the rest is holes, which read as
+    /// zeros.
+    Sparse {
+        /// The file, which many contents may share.
+        file: Arc<File>,
+        /// Number of bytes, holes included.
+        len: u64,
+        /// What is not a hole: ascending, apart, not empty, and within `len`.
+        data: Arc<[DataRun]>,
+    },
+}
+
+/// A stretch of a sparse file that holds data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DataRun {
+    /// First byte, in the content.
+    pub at: u64,
+    /// First byte, in the file where the data lies.
+    pub offset: u64,
+    /// Number of bytes.
+    pub len: u64,
 }
 
 impl Content {
-    /// Number of bytes.
+    /// Number of bytes, holes included.
     pub fn len(&self) -> u64 {
         match self {
             Self::Bytes(bytes) => bytes.len() as u64,
-            Self::HostFile { len, .. } => *len,
+            Self::HostFile { len, .. } | Self::Stretch { len, .. } | Self::Sparse { len, .. } => {
+                *len
+            }
         }
     }
 
@@ -38,7 +75,7 @@ impl Content {
         self.len() == 0
     }
 
-    /// Opens the bytes for reading.
+    /// Opens the bytes for reading; holes read as zeros.
     ///
     /// The reader ends after [`len`](Self::len) bytes; a file of the host that has become shorter
     /// is an [`UnexpectedEof`](io::ErrorKind::UnexpectedEof), never a silently short read.
@@ -47,16 +84,76 @@ impl Content {
     ///
     /// When the host's file cannot be opened.
     pub fn open(&self) -> io::Result<ContentReader> {
-        Ok(ContentReader(match self {
-            Self::Bytes(bytes) => Source::Bytes { bytes: bytes.clone(), at: 0 },
+        let source = match self.lie()? {
+            Lie::Memory(bytes) => Source::Memory(bytes.clone()),
+            Lie::File(file, data) => Source::File { file, data, next: 0 },
+        };
+        Ok(ContentReader { source, at: 0, len: self.len() })
+    }
+
+    /// The stretches that hold data, ascending and not empty; the rest is holes.
+    pub fn data(&self) -> impl Iterator<Item = Range<u64>> {
+        let (whole, runs): (_, &[DataRun]) = match self {
+            Self::Sparse { data, .. } => (None, data),
+            _ => (Some(0..self.len()).filter(|whole| !whole.is_empty()), &[]),
+        };
+        whole.into_iter().chain(runs.iter().map(|run| run.at..run.at + run.len))
+    }
+
+    /// Copies the data into `out`, where the content is to begin at byte `at`; holes are left as
+    /// they are there. The kernel copies (`copy_file_range`) where it can. No file's own position
+    /// is used or moved.
+    ///
+    /// # Errors
+    ///
+    /// When either file cannot be read or written; [`UnexpectedEof`](io::ErrorKind::UnexpectedEof)
+    /// when the data ends too early.
+    pub fn copy_to(&self, out: &File, at: u64) -> io::Result<()> {
+        match self.lie()? {
+            Lie::Memory(bytes) => out.write_all_at(bytes, at),
+            Lie::File(file, data) => data
+                .iter()
+                .try_for_each(|run| copy_stretch(&file, run.offset, out, at + run.at, run.len)),
+        }
+    }
+
+    fn lie(&self) -> io::Result<Lie<'_>> {
+        let whole = |offset, len| Arc::from([DataRun { at: 0, offset, len }]);
+        Ok(match self {
+            Self::Bytes(bytes) => Lie::Memory(bytes),
             Self::HostFile { path, offset, len } => {
-                let mut file = File::open(path.as_path())?;
-                file.seek(SeekFrom::Start(*offset))?;
-                Source::HostFile { file, left: *len }
+                Lie::File(Arc::new(File::open(path.as_path())?), whole(*offset, *len))
             }
-        }))
+            Self::Stretch { file, offset, len } => Lie::File(file.clone(), whole(*offset, *len)),
+            Self::Sparse { file, data, .. } => Lie::File(file.clone(), data.clone()),
+        })
+    }
+
+    /// Whether both are the same bytes of the same file, so that nothing has to be read.
+    fn lies_with(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::HostFile { path, offset, .. }, Self::HostFile { path: p, offset: o, .. }) => {
+                path == p && offset == o
+            }
+            (Self::Stretch { file, offset, .. }, Self::Stretch { file: f, offset: o, .. }) => {
+                Arc::ptr_eq(file, f) && offset == o
+            }
+            (Self::Sparse { file, data, .. }, Self::Sparse { file: f, data: d, .. }) => {
+                Arc::ptr_eq(file, f) && data == d
+            }
+            _ => false,
+        }
     }
 }
+
+impl PartialEq for Content {
+    fn eq(&self, other: &Self) -> bool {
+        self.len() == other.len()
+            && (self.lies_with(other) || same_bytes(self, other).unwrap_or(false))
+    }
+}
+
+impl Eq for Content {}
 
 impl From<Vec<u8>> for Content {
     fn from(bytes: Vec<u8>) -> Self {
@@ -76,37 +173,93 @@ impl From<String> for Content {
     }
 }
 
+/// Where a content's data lies, with the file open.
+enum Lie<'a> {
+    Memory(&'a Arc<[u8]>),
+    File(Arc<File>, Arc<[DataRun]>),
+}
+
 /// Reads the bytes of one [`Content`].
 #[derive(Debug)]
-pub struct ContentReader(Source);
+pub struct ContentReader {
+    source: Source,
+    /// The next byte's place in the content.
+    at: u64,
+    len: u64,
+}
 
 #[derive(Debug)]
 enum Source {
-    Bytes { bytes: Arc<[u8]>, at: usize },
-    HostFile { file: File, left: u64 },
+    Memory(Arc<[u8]>),
+    File {
+        file: Arc<File>,
+        data: Arc<[DataRun]>,
+        /// The run that is being read, or comes next.
+        next: usize,
+    },
 }
 
 impl Read for ContentReader {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        match &mut self.0 {
-            Source::Bytes { bytes, at } => {
-                let count = (&bytes[*at..]).read(buf)?;
-                *at += count;
-                Ok(count)
-            }
-            Source::HostFile { file, left } => {
-                let count = file.by_ref().take(*left).read(buf)?;
-                if count == 0 && *left > 0 && !buf.is_empty() {
-                    return Err(io::Error::new(
-                        io::ErrorKind::UnexpectedEof,
-                        format!("the file ends {left} bytes too early"),
-                    ));
+        let most = usize::try_from(self.len - self.at).unwrap_or(usize::MAX);
+        let most = buf.len().min(most);
+        if most == 0 {
+            return Ok(0);
+        }
+        let count = self.source.read_at(self.at, &mut buf[..most])?;
+        self.at += count as u64;
+        Ok(count)
+    }
+}
+
+impl Source {
+    /// Fills the start of `buf` with what is at `at`; at least one byte of it.
+    fn read_at(&mut self, at: u64, buf: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Memory(bytes) => (&bytes[at as usize..]).read(buf),
+            Self::File { file, data, next } => {
+                while data.get(*next).is_some_and(|run| run.at + run.len <= at) {
+                    *next += 1;
                 }
-                *left -= count as u64;
-                Ok(count)
+                let run = data.get(*next);
+                match run.map_or(u64::MAX, |run| run.at.saturating_sub(at)) {
+                    0 => read_run(file, data[*next], at, buf),
+                    hole => {
+                        let count = usize::try_from(hole).unwrap_or(usize::MAX).min(buf.len());
+                        buf[..count].fill(0);
+                        Ok(count)
+                    }
+                }
             }
         }
     }
+}
+
+fn read_run(file: &File, run: DataRun, at: u64, buf: &mut [u8]) -> io::Result<usize> {
+    let passed = at - run.at;
+    let left = run.len - passed;
+    let most = usize::try_from(left).unwrap_or(usize::MAX).min(buf.len());
+    match file.read_at(&mut buf[..most], run.offset + passed)? {
+        0 => Err(ends_early(left)),
+        count => Ok(count),
+    }
+}
+
+fn same_bytes(one: &Content, other: &Content) -> io::Result<bool> {
+    const CHUNK: usize = 64 << 10;
+    let (mut one, mut other) = (one.open()?, other.open()?);
+    let (mut a, mut b) = (vec![0; CHUNK], vec![0; CHUNK]);
+    let mut left = one.len;
+    while left > 0 {
+        let count = left.min(CHUNK as u64) as usize;
+        one.read_exact(&mut a[..count])?;
+        other.read_exact(&mut b[..count])?;
+        if a[..count] != b[..count] {
+            return Ok(false);
+        }
+        left -= count as u64;
+    }
+    Ok(true)
 }
 
 #[cfg(test)]
@@ -120,12 +273,64 @@ mod tests {
         (dir, Content::HostFile { path: Arc::new(path), offset, len })
     }
 
-    #[test]
-    fn reads_a_stretch_of_a_host_file() {
-        let (_dir, content) = host_file(2, 5);
+    fn digits() -> Arc<File> {
+        let file = tempfile::tempfile().unwrap();
+        file.write_all_at(b"0123456789", 0).unwrap();
+        Arc::new(file)
+    }
+
+    fn sparse(len: u64, data: &[(u64, u64, u64)]) -> Content {
+        let run = |&(at, offset, len): &(u64, u64, u64)| DataRun { at, offset, len };
+        Content::Sparse { file: digits(), len, data: data.iter().map(run).collect() }
+    }
+
+    fn read(content: &Content) -> Vec<u8> {
         let mut read = Vec::new();
         content.open().unwrap().read_to_end(&mut read).unwrap();
-        assert_eq!((read.as_slice(), content.len()), (&b"23456"[..], 5));
+        assert_eq!(content.len(), read.len() as u64);
+        read
+    }
+
+    #[test]
+    fn every_kind_is_read_and_copied_alike() {
+        let (_dir, host) = host_file(2, 5);
+        let table: [(Content, &[u8]); 7] = [
+            (Content::from("23456"), b"23456"),
+            (Content::from(""), b""),
+            (host, b"23456"),
+            (Content::Stretch { file: digits(), offset: 2, len: 5 }, b"23456"),
+            (sparse(12, &[(1, 7, 2), (3, 0, 1), (8, 5, 4)]), b"\x00780\0\0\0\x005678"),
+            (sparse(4, &[(0, 3, 1)]), b"3\0\0\0"),
+            (sparse(3, &[]), b"\0\0\0"),
+        ];
+        for (content, bytes) in table {
+            assert_eq!(read(&content), bytes);
+            let out = tempfile::tempfile().unwrap();
+            out.set_len(2 + content.len()).unwrap();
+            content.copy_to(&out, 2).unwrap();
+            let copied = Content::Stretch { file: Arc::new(out), offset: 2, len: content.len() };
+            assert_eq!(read(&copied), bytes);
+            assert_eq!(copied, content);
+        }
+    }
+
+    #[test]
+    fn data_leaves_out_the_holes() {
+        let data = |content: &Content| {
+            content.data().map(|data| (data.start, data.end)).collect::<Vec<_>>()
+        };
+        assert_eq!(data(&sparse(9, &[(1, 7, 2), (5, 0, 1)])), [(1, 3), (5, 6)]);
+        assert_eq!(data(&Content::from("abc")), [(0, 3)]);
+        assert_eq!(data(&Content::from("")), []);
+    }
+
+    #[test]
+    fn a_copy_leaves_holes_untouched() {
+        let out = tempfile::tempfile().unwrap();
+        out.write_all_at(b"......", 0).unwrap();
+        sparse(5, &[(1, 4, 2)]).copy_to(&out, 1).unwrap();
+        let out = Content::Stretch { file: Arc::new(out), offset: 0, len: 6 };
+        assert_eq!(read(&out), b"..45..");
     }
 
     #[test]
@@ -133,5 +338,21 @@ mod tests {
         let (_dir, content) = host_file(8, 5);
         let error = content.open().unwrap().read_to_end(&mut Vec::new()).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+        assert_eq!(error.to_string(), "the file ends 3 bytes too early");
+        let error = content.copy_to(&tempfile::tempfile().unwrap(), 0).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+        assert_eq!(error.to_string(), "the file ends 3 bytes too early");
+    }
+
+    #[test]
+    fn equality_is_that_of_the_bytes() {
+        let (_dir, host) = host_file(0, 3);
+        assert_eq!(host, Content::from("012"));
+        assert_ne!(host, Content::from("013"));
+        assert_ne!(host, Content::from("0123"));
+        assert_eq!(sparse(3, &[(1, 1, 1)]), Content::from("\x001\0"));
+        let gone = host_file(0, 3).1;
+        assert_eq!(gone, gone.clone());
+        assert_ne!(gone, Content::from("012"));
     }
 }

@@ -2,13 +2,14 @@
 
 mod arena;
 mod content;
+mod copy;
 mod dump;
 mod inode;
 mod path;
 mod walk;
 
 pub use arena::{Tree, TreeError};
-pub use content::{Content, ContentReader};
+pub use content::{Content, ContentReader, DataRun};
 pub use inode::{Device, Inode, Metadata, Node, SOURCE_DATE_EPOCH};
 pub use path::{NAME_MAX, PATH_MAX, PathError, TreePath};
 pub use walk::{Entry, InodeId, Walk};
