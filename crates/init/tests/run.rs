@@ -252,7 +252,9 @@ fn a_program_that_does_not_read() {
 }
 
 fn a_terminal_and_its_size() {
-    let seen = run(&config(&["sh", "-i"], Some(SIZE)), |host| {
+    // Whoever runs the tests in the background has them ignore ^C, which programs inherit.
+    let shell = config(&["env", "--default-signal", "sh", "-i"], Some(SIZE));
+    let seen = run(&shell, |host| {
         host.send_input(b"stty size; echo also to stderr >&2\n");
         host.wait_for_output("24 80");
         host.send(&HostFrame::Resize { rows: 50, cols: 132 });
