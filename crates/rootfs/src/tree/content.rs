@@ -109,11 +109,34 @@ impl Content {
     /// When either file cannot be read or written; [`UnexpectedEof`](io::ErrorKind::UnexpectedEof)
     /// when the data ends too early.
     pub fn copy_to(&self, out: &File, at: u64) -> io::Result<()> {
+        self.copy_range_to(0..self.len(), out, at)
+    }
+
+    /// Copies a part as [`copy_to`](Self::copy_to) does the whole: the byte at `range.start` is to
+    /// be at `at`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`copy_to`](Self::copy_to).
+    ///
+    /// # Panics
+    ///
+    /// When the range ends behind the content.
+    pub fn copy_range_to(&self, range: Range<u64>, out: &File, at: u64) -> io::Result<()> {
+        assert!(range.end <= self.len(), "{range:?} of {} bytes", self.len());
         match self.lie()? {
-            Lie::Memory(bytes) => out.write_all_at(bytes, at),
-            Lie::File(file, data) => data
-                .iter()
-                .try_for_each(|run| copy_stretch(&file, run.offset, out, at + run.at, run.len)),
+            Lie::Memory(bytes) => {
+                out.write_all_at(&bytes[range.start as usize..range.end as usize], at)
+            }
+            Lie::File(file, data) => {
+                let first = data.partition_point(|run| run.at + run.len <= range.start);
+                data[first..].iter().take_while(|run| run.at < range.end).try_for_each(|run| {
+                    let start = run.at.max(range.start);
+                    let len = (run.at + run.len).min(range.end) - start;
+                    let offset = run.offset + (start - run.at);
+                    copy_stretch(&file, offset, out, at + (start - range.start), len)
+                })
+            }
         }
     }
 
@@ -311,6 +334,25 @@ mod tests {
             let copied = Content::Stretch { file: Arc::new(out), offset: 2, len: content.len() };
             assert_eq!(read(&copied), bytes);
             assert_eq!(copied, content);
+        }
+    }
+
+    #[test]
+    fn a_range_is_copied_as_it_is_read() {
+        let (_dir, host) = host_file(2, 8);
+        let holes = sparse(9, &[(1, 7, 2), (3, 0, 1), (6, 5, 2)]);
+        for content in [Content::from("23456789"), host, holes] {
+            let whole = read(&content);
+            for start in 0..whole.len() {
+                for end in start..=whole.len() {
+                    let out = tempfile::tempfile().unwrap();
+                    let len = (end - start) as u64;
+                    out.set_len(2 + len).unwrap();
+                    content.copy_range_to(start as u64..end as u64, &out, 2).unwrap();
+                    let copied = Content::Stretch { file: Arc::new(out), offset: 2, len };
+                    assert_eq!(read(&copied), whole[start..end], "{start}..{end}");
+                }
+            }
         }
     }
 
