@@ -1,8 +1,9 @@
 //! The tree itself: an arena of inodes, and directories that name them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
+use std::collections::btree_map::{self, BTreeMap};
 
-use super::{Inode, InodeId, Node, PATH_MAX, TreePath, Walk};
+use super::{Inode, InodeId, Node, PATH_MAX, ResolveError, TreePath, Walk};
 
 /// Mode of directories that are made because something is put below them.
 const IMPLIED_DIRECTORY_MODE: u16 = 0o755;
@@ -25,6 +26,8 @@ pub(super) struct Slot {
     pub(super) links: u32,
     /// Entries, of a directory only.
     pub(super) children: BTreeMap<Box<[u8]>, InodeId>,
+    /// Whether this is a directory that nobody put here: something was put below it.
+    pub(super) implied: bool,
 }
 
 /// Why something cannot be put into a tree.
@@ -75,6 +78,14 @@ pub enum TreeError {
         /// Minor number as given.
         minor: u32,
     },
+    /// Symbolic links above a path lead nowhere.
+    #[error("{path} cannot be made")]
+    Unresolved {
+        /// What was to be made.
+        path: TreePath,
+        /// What is wrong with the links.
+        source: ResolveError,
+    },
     /// A link target that is empty, holds a NUL byte or is too long.
     #[error("{path}: a symbolic link needs a target of 1 to {PATH_MAX} bytes without NUL")]
     SymlinkTarget {
@@ -83,13 +94,13 @@ pub enum TreeError {
     },
 }
 
-const ROOT: InodeId = InodeId(0);
+pub(super) const ROOT: InodeId = InodeId(0);
 
 impl Tree {
     /// A tree with nothing but a root directory (0755, root's).
     pub fn new() -> Self {
         let mut tree = Self { slots: Vec::new() };
-        tree.add(Inode::directory(IMPLIED_DIRECTORY_MODE));
+        tree.add_implied();
         tree
     }
 
@@ -101,13 +112,18 @@ impl Tree {
     /// See [`TreeError`]; the tree is then as it was, but for directories made above the path.
     pub fn insert(&mut self, path: &TreePath, inode: Inode) -> Result<(), TreeError> {
         check(path, &inode)?;
-        match self.find(path) {
-            Some(id) if inode.is_directory() && self.slot(id).inode.is_directory() => {
-                self.slot_mut(id).inode = inode;
+        let Some((directory, name)) = self.make_parent(path)? else {
+            if !inode.is_directory() {
+                return Err(TreeError::Root);
+            }
+            self.set_inode(ROOT, inode);
+            return Ok(());
+        };
+        match self.slot(directory).children.get(name) {
+            Some(&id) if inode.is_directory() && self.slot(id).inode.is_directory() => {
+                self.set_inode(id, inode);
             }
             _ => {
-                let (parent, name) = path.split_last().ok_or(TreeError::Root)?;
-                let directory = self.make_directories(&parent, path)?;
                 let id = self.add(inode);
                 self.set_entry(directory, name, id);
             }
@@ -130,8 +146,7 @@ impl Tree {
         if self.find(path) == Some(id) {
             return Ok(());
         }
-        let (parent, name) = path.split_last().ok_or(TreeError::Root)?;
-        let directory = self.make_directories(&parent, path)?;
+        let (directory, name) = self.make_parent(path)?.ok_or(TreeError::Root)?;
         // Counted first: the old owner of the name may be a directory that holds the target.
         self.slot_mut(id).links += 1;
         self.set_entry(directory, name, id);
@@ -155,6 +170,23 @@ impl Tree {
         }
     }
 
+    /// Removes every name below `directory` that `keep` does not want, with all below it. `keep` is
+    /// asked for the entries of a directory that it wanted kept.
+    ///
+    /// Nothing happens where there is no directory.
+    pub fn retain_below(&mut self, directory: &TreePath, keep: impl Fn(&TreePath) -> bool) {
+        let mut open: Vec<_> =
+            self.find(directory).map(|id| (directory.clone(), id)).into_iter().collect();
+        while let Some((path, id)) = open.pop() {
+            let children = std::mem::take(&mut self.slot_mut(id).children);
+            let (kept, removed): (BTreeMap<_, _>, BTreeMap<_, _>) =
+                children.into_iter().partition(|(name, _)| keep(&path.child(name)));
+            removed.into_values().for_each(|id| self.drop_link(id));
+            open.extend(kept.iter().map(|(name, &id)| (path.child(name), id)));
+            self.slot_mut(id).children = kept;
+        }
+    }
+
     /// The inode at a path. Symbolic links are not followed.
     pub fn get(&self, path: &TreePath) -> Option<&Inode> {
         self.find(path).map(|id| &self.slot(id).inode)
@@ -165,44 +197,67 @@ impl Tree {
         Walk::new(self, ROOT)
     }
 
-    fn find(&self, path: &TreePath) -> Option<InodeId> {
+    pub(super) fn find(&self, path: &TreePath) -> Option<InodeId> {
         path.components()
             .try_fold(ROOT, |directory, name| self.slot(directory).children.get(name).copied())
     }
 
-    fn add(&mut self, inode: Inode) -> InodeId {
-        self.slots.push(Some(Slot { inode, links: 1, children: BTreeMap::new() }));
+    pub(super) fn add(&mut self, inode: Inode) -> InodeId {
+        self.slots.push(Some(Slot { inode, links: 1, children: BTreeMap::new(), implied: false }));
         InodeId(self.slots.len() - 1)
     }
 
-    fn set_entry(&mut self, directory: InodeId, name: &[u8], id: InodeId) {
-        if let Some(old) = self.slot_mut(directory).children.insert(name.into(), id) {
-            self.drop_link(old);
+    fn add_implied(&mut self) -> InodeId {
+        let id = self.add(Inode::directory(IMPLIED_DIRECTORY_MODE));
+        self.slot_mut(id).implied = true;
+        id
+    }
+
+    pub(super) fn set_inode(&mut self, id: InodeId, inode: Inode) {
+        let slot = self.slot_mut(id);
+        slot.inode = inode;
+        slot.implied = false;
+    }
+
+    pub(super) fn set_entry(&mut self, directory: InodeId, name: &[u8], id: InodeId) {
+        match self.slot_mut(directory).children.entry(name.into()) {
+            btree_map::Entry::Vacant(entry) => {
+                entry.insert(id);
+            }
+            btree_map::Entry::Occupied(mut entry) => {
+                let old = entry.insert(id);
+                self.drop_link(old);
+            }
         }
     }
 
-    fn make_directories(
+    /// The directory that is to hold a path, made where it is missing, and the name there; nothing
+    /// for the root.
+    fn make_parent<'a>(
         &mut self,
-        directory: &TreePath,
-        wanted: &TreePath,
-    ) -> Result<InodeId, TreeError> {
+        path: &'a TreePath,
+    ) -> Result<Option<(InodeId, &'a [u8])>, TreeError> {
+        let mut names = path.components();
+        let Some(mut name) = names.next() else {
+            return Ok(None);
+        };
         let mut at = ROOT;
-        let mut path = TreePath::root();
-        for name in directory.components() {
-            path = path.child(name);
+        for (depth, next) in names.enumerate() {
             at = match self.slot(at).children.get(name) {
-                Some(&next) if self.slot(next).inode.is_directory() => next,
+                Some(&id) if self.slot(id).inode.is_directory() => id,
                 Some(_) => {
-                    return Err(TreeError::NotDirectory { path: wanted.clone(), ancestor: path });
+                    let ancestor = path.ancestor(depth + 1);
+                    return Err(TreeError::NotDirectory { path: path.clone(), ancestor });
                 }
                 None => {
-                    let next = self.add(Inode::directory(IMPLIED_DIRECTORY_MODE));
-                    self.set_entry(at, name, next);
-                    next
+                    let id = self.add_implied();
+                    self.set_entry(at, name, id);
+                    id
                 }
             };
+            name = next;
         }
-        Ok(at)
+        Ok(Some((at, name)))
     }
 
     fn drop_link(&mut self, id: InodeId) {
@@ -221,7 +276,7 @@ impl Tree {
         self.slots[id.0].as_ref().expect("a named inode exists")
     }
 
-    fn slot_mut(&mut self, id: InodeId) -> &mut Slot {
+    pub(super) fn slot_mut(&mut self, id: InodeId) -> &mut Slot {
         self.slots[id.0].as_mut().expect("a named inode exists")
     }
 }
@@ -362,6 +417,23 @@ mod tests {
         copied.insert(&path("a"), file("x")).unwrap();
         copied.insert(&path("b"), file("x")).unwrap();
         assert_ne!(linked, copied);
+    }
+
+    #[test]
+    fn only_what_is_wanted_stays_below_a_directory() {
+        let mut tree = Tree::new();
+        for name in ["a/b/x", "a/b/y", "a/c/x", "a/d", "e"] {
+            tree.insert(&path(name), file(name)).unwrap();
+        }
+        tree.link(&path("linked"), &path("a/c/x")).unwrap();
+        let kept = ["a/b", "a/b/y"].map(path);
+        tree.retain_below(&path("a"), |path| kept.contains(path));
+        assert_eq!(names(&tree), ["/", "/a", "/a/b", "/a/b/y", "/e", "/linked"]);
+        assert_eq!(tree.walk().last().unwrap().links, 1);
+        tree.retain_below(&path("no"), |_| false);
+        tree.retain_below(&path("e"), |_| false);
+        tree.retain_below(&TreePath::root(), |_| false);
+        assert_eq!(names(&tree), ["/"]);
     }
 
     #[test]

@@ -84,10 +84,19 @@ impl Content {
     ///
     /// When the host's file cannot be opened.
     pub fn open(&self) -> io::Result<ContentReader> {
-        let source = match self.lie()? {
-            Lie::Memory(bytes) => Source::Memory(bytes.clone()),
-            Lie::File(file, data) => Source::File { file, data, next: 0 },
+        let whole = |offset, len| Arc::from([DataRun { at: 0, offset, len }]);
+        let (file, data) = match self {
+            Self::Bytes(bytes) => {
+                let source = Source::Memory(bytes.clone());
+                return Ok(ContentReader { source, at: 0, len: self.len() });
+            }
+            Self::HostFile { path, offset, len } => {
+                (Arc::new(File::open(path.as_path())?), whole(*offset, *len))
+            }
+            Self::Stretch { file, offset, len } => (file.clone(), whole(*offset, *len)),
+            Self::Sparse { file, data, .. } => (file.clone(), data.clone()),
         };
+        let source = Source::File { file, data, next: 0 };
         Ok(ContentReader { source, at: 0, len: self.len() })
     }
 
@@ -123,33 +132,9 @@ impl Content {
     ///
     /// When the range ends behind the content.
     pub fn copy_range_to(&self, range: Range<u64>, out: &File, at: u64) -> io::Result<()> {
-        assert!(range.end <= self.len(), "{range:?} of {} bytes", self.len());
-        match self.lie()? {
-            Lie::Memory(bytes) => {
-                out.write_all_at(&bytes[range.start as usize..range.end as usize], at)
-            }
-            Lie::File(file, data) => {
-                let first = data.partition_point(|run| run.at + run.len <= range.start);
-                data[first..].iter().take_while(|run| run.at < range.end).try_for_each(|run| {
-                    let start = run.at.max(range.start);
-                    let len = (run.at + run.len).min(range.end) - start;
-                    let offset = run.offset + (start - run.at);
-                    copy_stretch(&file, offset, out, at + (start - range.start), len)
-                })
-            }
-        }
-    }
-
-    fn lie(&self) -> io::Result<Lie<'_>> {
-        let whole = |offset, len| Arc::from([DataRun { at: 0, offset, len }]);
-        Ok(match self {
-            Self::Bytes(bytes) => Lie::Memory(bytes),
-            Self::HostFile { path, offset, len } => {
-                Lie::File(Arc::new(File::open(path.as_path())?), whole(*offset, *len))
-            }
-            Self::Stretch { file, offset, len } => Lie::File(file.clone(), whole(*offset, *len)),
-            Self::Sparse { file, data, .. } => Lie::File(file.clone(), data.clone()),
-        })
+        let mut reader = self.open()?;
+        reader.at = range.start;
+        reader.copy_to(out, at, range.end - range.start)
     }
 
     /// Whether both are the same bytes of the same file, so that nothing has to be read.
@@ -196,12 +181,6 @@ impl From<String> for Content {
     }
 }
 
-/// Where a content's data lies, with the file open.
-enum Lie<'a> {
-    Memory(&'a Arc<[u8]>),
-    File(Arc<File>, Arc<[DataRun]>),
-}
-
 /// Reads the bytes of one [`Content`].
 #[derive(Debug)]
 pub struct ContentReader {
@@ -220,6 +199,39 @@ enum Source {
         /// The run that is being read, or comes next.
         next: usize,
     },
+}
+
+impl ContentReader {
+    /// Copies the next `len` bytes as [`Content::copy_range_to`] does, and goes on behind them.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Content::copy_to`].
+    ///
+    /// # Panics
+    ///
+    /// When there are less than `len` bytes left.
+    pub fn copy_to(&mut self, out: &File, at: u64, len: u64) -> io::Result<()> {
+        let left = self.len - self.at;
+        assert!(len <= left, "{len} of {left} bytes");
+        let range = self.at..self.at + len;
+        match &self.source {
+            Source::Memory(bytes) => {
+                out.write_all_at(&bytes[range.start as usize..range.end as usize], at)?;
+            }
+            Source::File { file, data, .. } => {
+                let first = data.partition_point(|run| run.at + run.len <= range.start);
+                for run in data[first..].iter().take_while(|run| run.at < range.end) {
+                    let start = run.at.max(range.start);
+                    let len = (run.at + run.len).min(range.end) - start;
+                    let offset = run.offset + (start - run.at);
+                    copy_stretch(file, offset, out, at + (start - range.start), len)?;
+                }
+            }
+        }
+        self.at = range.end;
+        Ok(())
+    }
 }
 
 impl Read for ContentReader {
@@ -351,6 +363,11 @@ mod tests {
                     content.copy_range_to(start as u64..end as u64, &out, 2).unwrap();
                     let copied = Content::Stretch { file: Arc::new(out), offset: 2, len };
                     assert_eq!(read(&copied), whole[start..end], "{start}..{end}");
+                    let mut reader = content.open().unwrap();
+                    reader.copy_to(&out, 2, end as u64).unwrap();
+                    let mut rest = Vec::new();
+                    reader.read_to_end(&mut rest).unwrap();
+                    assert_eq!(rest, whole[end..], "{end}..");
                 }
             }
         }

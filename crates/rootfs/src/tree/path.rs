@@ -118,6 +118,24 @@ impl TreePath {
         })
     }
 
+    /// The path of an entry `name`, which is one name, of this directory.
+    pub(super) fn join(&self, name: &[u8]) -> Result<Self, PathError> {
+        let path = self.child(name);
+        if name.len() > NAME_MAX {
+            return Err(PathError::NameTooLong { path: printable(&path.0), len: name.len() });
+        }
+        if path.0.len() > PATH_MAX {
+            return Err(PathError::TooLong { len: path.0.len() });
+        }
+        Ok(path)
+    }
+
+    /// The first `depth` names of the path.
+    pub(super) fn ancestor(&self, depth: usize) -> Self {
+        let len = self.components().take(depth).map(|name| name.len() + 1).sum::<usize>();
+        Self(self.0[..len.saturating_sub(1)].to_vec())
+    }
+
     /// The path of an entry `name`, which was checked before, of this directory.
     pub(super) fn child(&self, name: &[u8]) -> Self {
         let mut path = Vec::with_capacity(self.0.len() + 1 + name.len());
