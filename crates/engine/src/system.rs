@@ -158,3 +158,32 @@ fn host_file(path: &Path) -> Result<(Content, u32), EngineError> {
         Content::HostFile { path: path.to_owned().into(), offset: 0, len: metadata.len() };
     Ok((content, metadata.permissions().mode() & 0o7777))
 }
+
+#[cfg(test)]
+mod tests {
+    use mote_process::Cancel;
+    use mote_rootfs::tree::Node;
+
+    use super::*;
+
+    fn groups(spec: &BusyboxSpec) -> String {
+        let search = std::env::var_os("PATH").unwrap();
+        let found = Program::find("busybox", &search).expect("apt-get install busybox-static");
+        let origin = BusyboxBinary::Host(found.path().to_owned());
+        let busybox = busybox::load_busybox(origin, found.path(), &Cancel::default()).unwrap();
+        let tree = build_tree(spec, &busybox).unwrap();
+        match &tree.get(&TreePath::parse("etc/group").unwrap()).unwrap().node {
+            Node::File(Content::Bytes(bytes)) => String::from_utf8(bytes.to_vec()).unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// A recipe can name the groups of every system, so it knows them as the system does.
+    #[test]
+    fn a_recipe_that_names_no_groups_has_those_of_the_system() {
+        let recipe = Recipe::parse("version = 1\nname = \"x\"\n[busybox]", "x", Path::new(""));
+        let system = recipe.unwrap().busybox.unwrap();
+        assert_eq!(system.groups.len(), groups(&BusyboxSpec::default()).lines().count());
+        assert_eq!(groups(&spec(&system, &[]).unwrap()), groups(&BusyboxSpec::default()));
+    }
+}

@@ -127,8 +127,8 @@ pub enum Problem {
         /// Which.
         name: String,
     },
-    /// A user or group that the recipe does not have.
-    #[error("no {what} {name} in this recipe")]
+    /// A user or group that neither the recipe nor every system has.
+    #[error("no {what} {name} in this system")]
     Unknown {
         /// `user` or `group`.
         what: &'static str,

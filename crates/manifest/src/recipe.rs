@@ -55,7 +55,8 @@ pub struct Busybox {
     pub environment: BTreeMap<String, String>,
     /// The users, sorted by number and name; `root` is among them.
     pub users: Vec<User>,
-    /// The groups, sorted by number and name; the one of each user is among them.
+    /// The groups, sorted by number and name; the one of each user and those that every system has
+    /// are among them.
     pub groups: Vec<Group>,
     /// The user's own start scripts, in the order in which they run: that of their names.
     pub start: Vec<StartScript>,

@@ -67,7 +67,33 @@ fn the_builtin_recipe_is_a_system() {
     assert_eq!(busybox.users[0].password, Password::Empty);
     assert_eq!(busybox.users[1].password, Password::Locked);
     let groups: Vec<_> = busybox.groups.iter().map(|group| group.name.as_str()).collect();
-    assert_eq!(groups, ["root", "tty", "nobody"]);
+    assert_eq!(groups, ["root", "tty", "utmp", "users", "nobody", "nogroup"]);
+}
+
+#[test]
+fn the_groups_of_every_system_can_be_named() {
+    let text = r#"
+        [busybox.users.ann]
+        uid = 1000
+        gid = 100
+        groups = ["tty", "own"]
+        [busybox.users.bob]
+        uid = 1001
+        groups = ["users"]
+        [busybox.groups.own]
+        gid = 7
+        members = ["nobody"]
+    "#;
+    let busybox = parse(&with(text)).unwrap().busybox.unwrap();
+    let group = |name: &str| {
+        let group = busybox.groups.iter().find(|group| group.name == name);
+        group.map(|group| (group.gid, group.members.join(",")))
+    };
+    assert_eq!(group("tty"), Some((5, "ann".to_owned())));
+    assert_eq!(group("users"), Some((100, "bob".to_owned())));
+    assert_eq!(group("own"), Some((7, "ann,nobody".to_owned())));
+    assert_eq!(group("ann"), None, "100 has a name already");
+    assert_eq!(group("bob"), Some((1001, String::new())));
 }
 
 #[test]
@@ -257,12 +283,17 @@ fn what_is_wrong_is_told_with_its_line() {
         ),
         (
             "[busybox.users.ann]\nuid = 1\ngroups = [\"weel\"]\n[busybox.groups.wheel]\ngid = 10",
-            "mote.toml:5: no group weel in this recipe",
+            "mote.toml:5: no group weel in this system",
             "did you mean wheel?",
         ),
         (
+            "[busybox.users.ann]\nuid = 1\ngroups = [\"user\"]",
+            "mote.toml:5: no group user in this system",
+            "did you mean users?",
+        ),
+        (
             "[busybox.groups.wheel]\ngid = 10\nmembers = [\"rot\"]",
-            "mote.toml:5: no user rot in this recipe",
+            "mote.toml:5: no user rot in this system",
             "did you mean root?",
         ),
         (
@@ -272,7 +303,7 @@ fn what_is_wrong_is_told_with_its_line() {
         ),
         (
             "[busybox.users.ann]\nuid = 5\ngid = 6\n[busybox.groups.ann]\ngid = 5",
-            "mote.toml:3: no group 6 in this recipe",
+            "mote.toml:3: no group 6 in this system",
             "known are 5, 0",
         ),
         (

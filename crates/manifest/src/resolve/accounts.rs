@@ -14,10 +14,22 @@ use crate::recipe::{Group, Password, User};
 const ROOT: &str = "root";
 const SHELL: &str = "/bin/sh";
 
+/// The user that every system has beside root.
+const NOBODY: &str = "nobody";
+/// The groups that every system has, unless the recipe has one of the same name.
+const SYSTEM_GROUPS: [(&str, u32); 5] =
+    [(ROOT, 0), ("tty", 5), ("utmp", 43), ("users", 100), ("nogroup", 65_534)];
+
 /// A group while its members are still gathered.
 struct Members {
     gid: u32,
     names: BTreeSet<String>,
+}
+
+impl Members {
+    fn none(gid: u32) -> Self {
+        Self { gid, names: BTreeSet::new() }
+    }
 }
 
 /// The users and the groups, each sorted by number and name.
@@ -30,11 +42,10 @@ pub(super) fn resolve(
     let mut listed = Vec::new();
     for (name, raw) in raw_groups {
         let name = check::account_name(document, name)?;
-        groups.insert(name.clone(), Members { gid: raw.gid, names: BTreeSet::new() });
+        groups.insert(name.clone(), Members::none(raw.gid));
         listed.push((name, raw.members));
     }
-    let root_group = || Members { gid: 0, names: BTreeSet::new() };
-    groups.entry(ROOT.to_owned()).or_insert_with(root_group);
+    groups.entry(ROOT.to_owned()).or_insert_with(|| Members::none(0));
     let mut users = BTreeMap::new();
     let mut belongs = Vec::new();
     for (name, mut raw) in raw_users {
@@ -45,15 +56,20 @@ pub(super) fn resolve(
         users.insert(name.clone(), user(document, name, gid, raw)?);
     }
     users.entry(ROOT.to_owned()).or_insert_with(root);
+    for (name, gid) in SYSTEM_GROUPS {
+        groups.entry(name.to_owned()).or_insert_with(|| Members::none(gid));
+    }
+    let user_names: Vec<_> = users.keys().map(String::as_str).chain([NOBODY]).collect();
     for (group, members) in listed {
         for member in members {
-            known(document, "user", &member, &users)?;
+            known(document, "user", &member, &user_names)?;
             join(&mut groups, &group, member.into_inner());
         }
     }
     for (user, in_groups) in belongs {
         for group in in_groups {
-            known(document, "group", &group, &groups)?;
+            let names: Vec<_> = groups.keys().map(String::as_str).collect();
+            known(document, "group", &group, &names)?;
             join(&mut groups, group.get_ref(), user.clone());
         }
     }
@@ -106,7 +122,8 @@ fn password(
 }
 
 /// The number of the user's own group: the one that was given, that of the group of the same name,
-/// or the user's own number. A group of the user's name is added if none has that number.
+/// or the user's own number. A group of the user's name is added if none has that number. Of the
+/// system's groups, a user gets into one only by its number.
 fn own_group(
     document: &Document<'_>,
     groups: &mut BTreeMap<String, Members>,
@@ -124,13 +141,14 @@ fn own_group(
             Err(document.wrong(span, Problem::GroupTaken { user, group, gid }))
         }
         Some(_) => Ok(gid),
+        None if raw.gid.is_some() && SYSTEM_GROUPS.iter().any(|(_, own)| *own == gid) => Ok(gid),
         None if named.is_some() => {
             let known = groups.values().map(|group| group.gid.to_string()).collect();
             let problem = Problem::Unknown { what: "group", name: gid.to_string(), known };
             Err(document.wrong(span, problem))
         }
         None => {
-            groups.insert(name.to_owned(), Members { gid, names: BTreeSet::new() });
+            groups.insert(name.to_owned(), Members::none(gid));
             Ok(gid)
         }
     }
@@ -155,19 +173,19 @@ fn join(groups: &mut BTreeMap<String, Members>, group: &str, user: String) {
     }
 }
 
-fn known<T>(
+fn known(
     document: &Document<'_>,
     what: &'static str,
     name: &Spanned<String>,
-    known: &BTreeMap<String, T>,
+    known: &[&str],
 ) -> Result<(), RecipeError> {
-    if known.contains_key(name.get_ref()) {
+    if known.contains(&name.get_ref().as_str()) {
         return Ok(());
     }
     let problem = Problem::Unknown {
         what,
         name: name.get_ref().clone(),
-        known: known.keys().cloned().collect(),
+        known: known.iter().map(|name| (*name).to_owned()).collect(),
     };
     Err(document.wrong(name.span(), problem))
 }

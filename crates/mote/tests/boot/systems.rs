@@ -50,7 +50,7 @@ command = ["sh", "-c", """
 
 [busybox.users.ann]
 uid = 1000
-groups = ["wheel"]
+groups = ["wheel", "users"]
 
 [busybox.groups.wheel]
 gid = 10
@@ -98,7 +98,7 @@ symlink = "note"
         "a note",
         "640 1000:10",
         "note",
-        "uid=1000(ann) gid=1000(ann) groups=1000(ann),10(wheel)",
+        "uid=1000(ann) gid=1000(ann) groups=1000(ann),100(users),10(wheel)",
         "/home/ann",
         "blue",
         "recipe",
