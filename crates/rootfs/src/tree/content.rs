@@ -132,9 +132,10 @@ impl Content {
     ///
     /// When the range ends behind the content.
     pub fn copy_range_to(&self, range: Range<u64>, out: &File, at: u64) -> io::Result<()> {
+        assert!(range.end <= self.len(), "{range:?} of {} bytes", self.len());
         let mut reader = self.open()?;
-        reader.at = range.start;
-        reader.copy_to(out, at, range.end - range.start)
+        reader.at = range.start.min(range.end);
+        reader.copy_to(out, at, range.end - reader.at)
     }
 
     /// Whether both are the same bytes of the same file, so that nothing has to be read.
@@ -364,7 +365,7 @@ mod tests {
                     let copied = Content::Stretch { file: Arc::new(out), offset: 2, len };
                     assert_eq!(read(&copied), whole[start..end], "{start}..{end}");
                     let mut reader = content.open().unwrap();
-                    reader.copy_to(&out, 2, end as u64).unwrap();
+                    reader.copy_to(&tempfile::tempfile().unwrap(), 0, end as u64).unwrap();
                     let mut rest = Vec::new();
                     reader.read_to_end(&mut rest).unwrap();
                     assert_eq!(rest, whole[end..], "{end}..");
