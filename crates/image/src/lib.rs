@@ -4,11 +4,14 @@
 //! [`write_initramfs`] writes one from a tree; [`read_initramfs`] lists what anyone wrote.
 
 pub mod cpio;
+pub mod erofs;
 
 mod compression;
+mod entry;
 mod initramfs;
 mod lz4_legacy;
 mod tally;
 
 pub use compression::{Compression, Encoder, UnknownCompression};
+pub use entry::Entry;
 pub use initramfs::{ReadError, Segment, Summary, join_padding, read_initramfs, write_initramfs};

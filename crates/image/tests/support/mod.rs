@@ -1,6 +1,8 @@
 //! Trees to write, and reading them back.
 #![allow(dead_code)] // each test file uses its own part
 
+pub mod disk;
+
 use std::collections::HashMap;
 
 use mote_image::cpio::Entry;
@@ -108,11 +110,11 @@ fn names() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-fn inodes() -> impl Strategy<Value = Inode> {
+fn nodes() -> impl Strategy<Value = Node> {
     let bytes = |len| prop::collection::vec(any::<u8>(), len);
     let target = prop::collection::vec(1u8..=255, 1..20);
     let device = (0u32..4096, 0u32..1 << 20).prop_map(|(major, minor)| Device { major, minor });
-    let node = prop_oneof![
+    prop_oneof![
         2 => Just(Node::Directory),
         4 => bytes(0..40).prop_map(|data| Node::File(data.into())),
         1 => bytes(70_000..70_004).prop_map(|data| Node::File(data.into())),
@@ -121,8 +123,12 @@ fn inodes() -> impl Strategy<Value = Inode> {
         1 => device.prop_map(Node::BlockDevice),
         1 => Just(Node::Fifo),
         1 => Just(Node::Socket),
-    ];
-    (node, 0u16..=0o7777, any::<u32>(), any::<u32>(), any::<u32>()).prop_map(
+    ]
+}
+
+/// What cpio can say: no extended attributes, and no time before 1970.
+fn inodes() -> impl Strategy<Value = Inode> {
+    (nodes(), 0u16..=0o7777, any::<u32>(), any::<u32>(), any::<u32>()).prop_map(
         |(node, mode, uid, gid, mtime)| {
             let mtime_s = mtime.into();
             Inode {
@@ -135,7 +141,12 @@ fn inodes() -> impl Strategy<Value = Inode> {
 
 /// Random trees: deep and flat, any bytes in names, hard links, devices.
 pub fn trees() -> impl Strategy<Value = Tree> {
-    let put = (prop::collection::vec(names(), 1..5), inodes());
+    trees_of(inodes())
+}
+
+/// Random trees of such inodes.
+pub fn trees_of(inodes: impl Strategy<Value = Inode>) -> impl Strategy<Value = Tree> {
+    let put = (prop::collection::vec(names(), 1..5), inodes);
     let links = prop::collection::vec((any::<prop::sample::Index>(), names()), 0..4);
     (prop::collection::vec(put, 0..12), links).prop_map(|(puts, links)| {
         let mut tree = Tree::new();

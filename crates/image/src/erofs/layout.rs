@@ -1,0 +1,223 @@
+//! Where everything is to lie in an image.
+//!
+//! Inodes come first, from behind the superblock on and in the order of the tree, each followed by
+//! its extended attributes and, where it is short, by what does not fill a block of its contents.
+//! Then the blocks of large directories, then those of files: what a guest looks up lies close
+//! together, and large contents start at blocks of their own.
+
+use std::collections::HashMap;
+
+use mote_rootfs::tree::{Inode, InodeId, Node, Tree, TreePath};
+
+use super::WriteError;
+use super::directory::{self, Child};
+use super::format::{
+    BLOCK_BYTES, Form, Header, Layout, SLOT_BYTES, SUPERBLOCK_AT, SUPERBLOCK_LEN, XATTR_BYTES_MAX,
+    encode_device,
+};
+use super::xattr;
+
+/// An inode follows the one before it unless it would cross into the next block. Half a block at
+/// most with what is inline: that leaves at most half of a block unused. Twice as much would need
+/// 2.5 times the blocks for inodes and save nothing (/usr of a Debian 12 with 113,000 files of
+/// 6.2 GB: 98 MB against 248 MB, of 6.25 GB in all both times).
+const INLINE_MAX: u64 = BLOCK_BYTES / 2;
+
+/// A whole image.
+pub(super) struct Plan<'a> {
+    pub(super) items: Vec<Item<'a>>,
+    /// Time of the compact inodes.
+    pub(super) build_time_s: i64,
+    /// First block of large directories.
+    pub(super) directories_at: u64,
+    /// Number of blocks.
+    pub(super) blocks: u32,
+}
+
+/// An inode of the image.
+pub(super) struct Item<'a> {
+    /// The first of its names.
+    pub(super) path: TreePath,
+    pub(super) inode: &'a Inode,
+    pub(super) header: Header,
+    /// Where the inode lies, in bytes.
+    pub(super) at: u64,
+    /// Names, of a directory, in their order.
+    pub(super) children: Vec<Child>,
+}
+
+impl Item<'_> {
+    /// Number of the inode.
+    pub(super) fn nid(&self) -> u64 {
+        self.at / SLOT_BYTES
+    }
+
+    /// Where the blocks of the contents start.
+    pub(super) fn contents_at(&self) -> u64 {
+        u64::from(self.header.place) * BLOCK_BYTES
+    }
+
+    /// Bytes of the contents that lie in blocks.
+    pub(super) fn in_blocks(&self) -> u64 {
+        match self.header.layout {
+            Layout::Inline => self.header.size - self.tail(),
+            _ => self.header.size,
+        }
+    }
+
+    /// Bytes that do not fill a block.
+    pub(super) fn tail(&self) -> u64 {
+        self.header.size % BLOCK_BYTES
+    }
+}
+
+impl<'a> Plan<'a> {
+    pub(super) fn new(tree: &'a Tree) -> Result<Self, WriteError> {
+        let mut items = collect(tree)?;
+        let build_time_s = most_frequent_time(&items);
+        let mut at = SUPERBLOCK_AT + SUPERBLOCK_LEN as u64;
+        for item in &mut items {
+            item.header.form = form(&item.header, build_time_s);
+            place_inode(item, &mut at);
+        }
+        let directories_at = at.div_ceil(BLOCK_BYTES);
+        let mut blocks = directories_at;
+        let mut place = |item: &mut Item<'_>| place_contents(item, &mut blocks);
+        let is_directory = |item: &&mut Item<'_>| item.inode.is_directory();
+        items.iter_mut().filter(is_directory).try_for_each(&mut place)?;
+        items.iter_mut().filter(|item| !is_directory(item)).try_for_each(&mut place)?;
+        let blocks = u32::try_from(blocks).map_err(|_| WriteError::TooManyInodes)?;
+        Ok(Self { items, build_time_s, directories_at, blocks })
+    }
+}
+
+/// All inodes in the order in which the tree names them, with their children but without places.
+fn collect(tree: &Tree) -> Result<Vec<Item<'_>>, WriteError> {
+    let mut items: Vec<Item<'_>> = Vec::new();
+    let mut shared: HashMap<InodeId, usize> = HashMap::new();
+    // The directories from the root down to where the walk is.
+    let mut open: Vec<usize> = Vec::new();
+    for entry in tree.walk() {
+        open.truncate(entry.path.components().count());
+        let parent = open.last().copied().unwrap_or(0);
+        let name = entry.path.components().last().map(Box::from);
+        let next = items.len();
+        let item = match entry.links {
+            1 => next,
+            _ => *shared.entry(entry.id).or_insert(next),
+        };
+        if item == next {
+            items.push(Item {
+                header: header(&entry.path, entry.inode, entry.links, next)?,
+                path: entry.path,
+                inode: entry.inode,
+                at: 0,
+                children: Vec::new(),
+            });
+        }
+        if entry.inode.is_directory() {
+            open.push(item);
+            let dots = [(&b"."[..], item), (b"..", parent)];
+            items[item].children =
+                dots.map(|(name, item)| Child { name: name.into(), item }).into();
+        }
+        if let Some(name) = name {
+            items[parent].children.push(Child { name, item });
+            items[parent].header.links += u32::from(entry.inode.is_directory());
+        }
+    }
+    for item in items.iter_mut().filter(|item| item.inode.is_directory()) {
+        // Sorted but for the dots.
+        item.children.sort_by(|a, b| a.name.cmp(&b.name));
+        item.header.size = directory::encoded_len(&item.children);
+    }
+    Ok(items)
+}
+
+/// What is known of an inode before it has a place. A directory is named by itself, by the entry
+/// that [`Entry::links`](mote_rootfs::tree::Entry) counts, and by each directory in it.
+fn header(path: &TreePath, inode: &Inode, links: u32, index: usize) -> Result<Header, WriteError> {
+    let meta = &inode.metadata;
+    Ok(Header {
+        form: Form::Extended,
+        layout: Layout::Plain,
+        xattr_bytes: xattr_bytes(path, inode)?,
+        mode: inode.node.type_bits() as u16 | meta.mode,
+        size: match &inode.node {
+            Node::File(content) => content.len(),
+            Node::Symlink(target) => target.len() as u64,
+            _ => 0,
+        },
+        place: match &inode.node {
+            Node::CharDevice(device) | Node::BlockDevice(device) => encode_device(*device),
+            _ => 0,
+        },
+        ino: index as u32 + 1,
+        uid: meta.uid,
+        gid: meta.gid,
+        mtime_s: meta.mtime_s,
+        links: links + u32::from(inode.is_directory()),
+    })
+}
+
+fn xattr_bytes(path: &TreePath, inode: &Inode) -> Result<u32, WriteError> {
+    let xattrs = &inode.metadata.xattrs;
+    for (name, value) in xattrs {
+        if xattr::split_name(name).1.len() > usize::from(u8::MAX)
+            || value.len() > usize::from(u16::MAX)
+        {
+            let (path, name) = (path.clone(), name.escape_ascii().to_string());
+            return Err(WriteError::Xattr { path, name, value_len: value.len() });
+        }
+    }
+    match xattr::encoded_len(xattrs) {
+        bytes @ 0..=XATTR_BYTES_MAX => Ok(bytes as u32),
+        bytes => Err(WriteError::Xattrs { path: path.clone(), bytes }),
+    }
+}
+
+/// The time that spares most inodes their own; the earliest of equally frequent ones.
+fn most_frequent_time(items: &[Item<'_>]) -> i64 {
+    let mut counts: HashMap<i64, u32> = HashMap::new();
+    items.iter().for_each(|item| *counts.entry(item.header.mtime_s).or_default() += 1);
+    let most = counts.into_iter().max_by_key(|&(time, count)| (count, std::cmp::Reverse(time)));
+    most.map_or(0, |(time, _)| time)
+}
+
+fn form(header: &Header, build_time_s: i64) -> Form {
+    let fits = header.mtime_s == build_time_s
+        && u32::try_from(header.size).is_ok()
+        && [header.links, header.uid, header.gid].iter().all(|&id| u16::try_from(id).is_ok());
+    if fits { Form::Compact } else { Form::Extended }
+}
+
+/// Gives an inode a place from `at` on, and decides whether the end of its contents follows it.
+fn place_inode(item: &mut Item<'_>, at: &mut u64) {
+    let header = item.header.form.bytes() + u64::from(item.header.xattr_bytes);
+    let mut len = header;
+    if item.tail() > 0 && header + item.tail() <= INLINE_MAX {
+        item.header.layout = Layout::Inline;
+        len += item.tail();
+    }
+    if len > BLOCK_BYTES - *at % BLOCK_BYTES {
+        *at = at.next_multiple_of(BLOCK_BYTES);
+    }
+    item.at = *at;
+    *at = (*at + len).next_multiple_of(SLOT_BYTES);
+}
+
+/// Gives the contents of an inode the next blocks.
+fn place_contents(item: &mut Item<'_>, next: &mut u64) -> Result<(), WriteError> {
+    let blocks = item.in_blocks().div_ceil(BLOCK_BYTES);
+    if blocks == 0 {
+        return Ok(());
+    }
+    // The last block of an image is at most 2^32 - 2.
+    let fits = u32::try_from(next.saturating_add(blocks)).is_ok();
+    if !fits {
+        return Err(WriteError::TooLarge { path: item.path.clone(), len: item.header.size });
+    }
+    item.header.place = *next as u32;
+    *next += blocks;
+    Ok(())
+}

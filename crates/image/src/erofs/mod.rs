@@ -1,0 +1,15 @@
+//! EROFS, the read-only file system of Linux, after `fs/erofs` of Linux 6.12.
+
+mod directory;
+mod error;
+mod format;
+mod image;
+mod layout;
+mod reader;
+mod walk;
+mod writer;
+mod xattr;
+
+pub use error::{FormatError, ReadError};
+pub use reader::{Summary, list_erofs, read_erofs};
+pub use writer::{WriteError, write_erofs};
