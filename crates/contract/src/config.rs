@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr};
 use core::str::FromStr;
 
 #[cfg(feature = "serde")]
@@ -27,6 +27,12 @@ pub struct RunConfig {
     pub entropy_seed: Option<EntropySeed>,
     /// How eth0 gets its address.
     pub network: Network,
+    /// Names for `/etc/hosts`, besides localhost and the guest's own.
+    pub hosts: Vec<HostEntry>,
+    /// The root file system.
+    pub root: Root,
+    /// File systems in memory that are mounted over directories of it, in this order.
+    pub tmpfs: Vec<Tmpfs>,
     /// Path of the classic init that is started as PID 1 of its own PID namespace; none when absent.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub system: Option<String>,
@@ -55,16 +61,79 @@ pub enum Network {
     Dhcp,
 }
 
+/// A line of `/etc/hosts`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(Serialize))]
+pub struct HostEntry {
+    /// The name.
+    pub name: String,
+    /// Its address.
+    pub address: IpAddr,
+}
+
+/// The root file system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(Serialize), serde(tag = "kind", rename_all = "lowercase"))]
+pub enum Root {
+    /// The initramfs itself.
+    Initramfs,
+    /// A disk.
+    Disk {
+        /// Its device, `/dev/vda`.
+        device: String,
+        /// What is on it.
+        filesystem: Filesystem,
+        /// What becomes of what the guest writes.
+        writes: Writes,
+    },
+}
+
+/// The file system of a root disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(Serialize), serde(rename_all = "lowercase"))]
+pub enum Filesystem {
+    /// EROFS, which is read-only.
+    Erofs,
+    /// ext4.
+    Ext4,
+}
+
+/// What becomes of what the guest writes to its root disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(Serialize), serde(rename_all = "lowercase"))]
+pub enum Writes {
+    /// It is kept in the guest's memory and lost at its end: overlayfs with a tmpfs on top.
+    Memory,
+    /// It is refused, once init has set the machine up.
+    Refused,
+    /// It goes to the disk, which is synced and unmounted before the machine ends. Not for EROFS.
+    Disk,
+}
+
+/// A file system in memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(Serialize))]
+pub struct Tmpfs {
+    /// The directory over which it is mounted, absolute; made if it is not there.
+    pub path: String,
+    /// tmpfs's own options, `size=64m,mode=1777`. It is mounted `nosuid` and `nodev`.
+    pub options: String,
+}
+
 /// What the user asked to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(Serialize))]
 pub struct Session {
     /// The program and its arguments; never empty. A name without a slash is looked up in `PATH` of `env`.
     pub argv: Vec<String>,
-    /// The whole environment, in this order.
+    /// The environment, in this order. Init adds `HOME`, when it is missing, from the guest's `/etc/passwd`.
     pub env: Vec<(String, String)>,
-    /// Working directory, absolute.
+    /// Working directory, absolute; made if it is not there.
     pub cwd: String,
+    /// `user` or `user:group`, names or numbers, which init looks up in the guest's `/etc/passwd` and `/etc/group`;
+    /// root when absent.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    pub user: Option<String>,
     /// A terminal of this size; three pipes when absent.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub terminal: Option<TerminalSize>,

@@ -7,7 +7,9 @@ use alloc::vec::Vec;
 use core::net::Ipv4Addr;
 use core::str::FromStr;
 
-use crate::config::{Io, Network, RunConfig, Session, TerminalSize};
+use crate::config::{
+    Filesystem, HostEntry, Io, Network, Root, RunConfig, Session, TerminalSize, Tmpfs, Writes,
+};
 use crate::names::CONFIG_VERSION;
 
 /// Why a run configuration cannot be read.
@@ -66,7 +68,8 @@ fn document(text: &[u8]) -> Result<RunConfig> {
 fn run_config(reader: &mut Reader<'_>) -> Result<RunConfig> {
     let mut version = None;
     let (mut hostname, mut clock_unix_ns, mut entropy_seed, mut system) = (None, None, None, None);
-    let (mut network_, mut session_, mut io) = (None, None, None);
+    let (mut network_, mut hosts, mut root_, mut tmpfs_) = (None, None, None, None);
+    let (mut session_, mut io) = (None, None);
     reader.object(&mut |reader, key| {
         match key {
             "version" => version = Some(reader.number(u32::MAX.into())? as u32),
@@ -74,6 +77,9 @@ fn run_config(reader: &mut Reader<'_>) -> Result<RunConfig> {
             "clock_unix_ns" => clock_unix_ns = Some(reader.number(u64::MAX)?),
             "entropy_seed" => entropy_seed = Some(reader.parsed("64 hexadecimal digits")?),
             "network" => network_ = Some(network(reader)?),
+            "hosts" => hosts = Some(reader.array(host_entry)?),
+            "root" => root_ = Some(root(reader)?),
+            "tmpfs" => tmpfs_ = Some(reader.array(tmpfs)?),
             "system" => system = Some(reader.string()?),
             "session" => session_ = Some(session(reader)?),
             "io" => io = Some(reader.word(&[("channel", Io::Channel), ("console", Io::Console)])?),
@@ -91,6 +97,9 @@ fn run_config(reader: &mut Reader<'_>) -> Result<RunConfig> {
         clock_unix_ns,
         entropy_seed,
         network: reader.required("network", network_)?,
+        hosts: reader.required("hosts", hosts)?,
+        root: reader.required("root", root_)?,
+        tmpfs: reader.required("tmpfs", tmpfs_)?,
         system,
         session: reader.required("session", session_)?,
         io: reader.required("io", io)?,
@@ -130,13 +139,77 @@ fn network(reader: &mut Reader<'_>) -> Result<Network> {
     }
 }
 
+fn host_entry(reader: &mut Reader<'_>) -> Result<HostEntry> {
+    let (mut name, mut address) = (None, None);
+    reader.object(&mut |reader, key| {
+        match key {
+            "name" => name = Some(reader.string()?),
+            "address" => address = Some(reader.parsed("an IP address")?),
+            _ => return Ok(Key::Unknown),
+        }
+        Ok(Key::Known)
+    })?;
+    Ok(HostEntry {
+        name: reader.required("name", name)?,
+        address: reader.required("address", address)?,
+    })
+}
+
+fn root(reader: &mut Reader<'_>) -> Result<Root> {
+    const FILESYSTEMS: [(&str, Filesystem); 2] =
+        [("erofs", Filesystem::Erofs), ("ext4", Filesystem::Ext4)];
+    const WRITES: [(&str, Writes); 3] =
+        [("memory", Writes::Memory), ("refused", Writes::Refused), ("disk", Writes::Disk)];
+    let (mut is_disk, mut device, mut filesystem, mut writes) = (None, None, None, None);
+    reader.object(&mut |reader, key| {
+        match key {
+            "kind" => is_disk = Some(reader.word(&[("initramfs", false), ("disk", true)])?),
+            "device" => device = Some(reader.string()?),
+            "filesystem" => filesystem = Some(reader.word(&FILESYSTEMS)?),
+            "writes" => writes = Some(reader.word(&WRITES)?),
+            _ => return Ok(Key::Unknown),
+        }
+        Ok(Key::Known)
+    })?;
+    let plain = device.is_none() && filesystem.is_none() && writes.is_none();
+    if reader.required("kind", is_disk)? {
+        return Ok(Root::Disk {
+            device: reader.required("device", device)?,
+            filesystem: reader.required("filesystem", filesystem)?,
+            writes: reader.required("writes", writes)?,
+        });
+    }
+    match plain {
+        true => Ok(Root::Initramfs),
+        false => reader.fail(ConfigProblem::Expected("kind alone")),
+    }
+}
+
+fn tmpfs(reader: &mut Reader<'_>) -> Result<Tmpfs> {
+    let (mut path, mut options) = (None, None);
+    reader.object(&mut |reader, key| {
+        match key {
+            "path" => path = Some(reader.string()?),
+            "options" => options = Some(reader.string()?),
+            _ => return Ok(Key::Unknown),
+        }
+        Ok(Key::Known)
+    })?;
+    Ok(Tmpfs {
+        path: reader.required("path", path)?,
+        options: reader.required("options", options)?,
+    })
+}
+
 fn session(reader: &mut Reader<'_>) -> Result<Session> {
-    let (mut argv, mut env, mut cwd, mut terminal) = (None, None, None, None);
+    let (mut argv, mut env, mut cwd) = (None, None, None);
+    let (mut user, mut terminal) = (None, None);
     reader.object(&mut |reader, key| {
         match key {
             "argv" => argv = Some(reader.array(Reader::string)?),
             "env" => env = Some(reader.array(pair)?),
             "cwd" => cwd = Some(reader.string()?),
+            "user" => user = Some(reader.string()?),
             "terminal" => terminal = Some(terminal_size(reader)?),
             _ => return Ok(Key::Unknown),
         }
@@ -150,6 +223,7 @@ fn session(reader: &mut Reader<'_>) -> Result<Session> {
         argv,
         env: reader.required("env", env)?,
         cwd: reader.required("cwd", cwd)?,
+        user,
         terminal,
     })
 }
@@ -370,7 +444,7 @@ mod tests {
     use super::*;
     use crate::{Cidr, EntropySeed};
     use alloc::string::ToString;
-    use core::net::Ipv4Addr;
+    use core::net::{IpAddr, Ipv4Addr};
     use proptest::option::of;
     use proptest::prelude::*;
     use std::format;
@@ -381,9 +455,12 @@ mod tests {
         "clock_unix_ns": 18446744073709551615,
         "entropy_seed": "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1eFF",
         "network": {"dns": ["10.0.2.3"], "kind": "static", "address": "10.0.2.15/24", "gateway": "10.0.2.2"},
+        "hosts": [{"name": "db", "address": "::1"}],
+        "root": {"kind": "disk", "device": "/dev/vda", "filesystem": "erofs", "writes": "memory"},
+        "tmpfs": [{"path": "/scratch", "options": "size=1m"}],
         "system": "/sbin/init",
         "session": {"argv": ["sh", "-l"], "env": [["TERM", "linux"]], "cwd": "/root",
-                    "terminal": {"rows": 24, "cols": 80}},
+                    "user": "www-data:0", "terminal": {"rows": 24, "cols": 80}},
         "io": "channel"
     }"#;
 
@@ -403,6 +480,13 @@ mod tests {
         };
         assert_eq!(address.to_string(), "10.0.2.15/24");
         assert_eq!(address.netmask(), Ipv4Addr::new(255, 255, 255, 0));
+        let root = Root::Disk {
+            device: "/dev/vda".into(),
+            filesystem: Filesystem::Erofs,
+            writes: Writes::Memory,
+        };
+        assert_eq!(config.root, root);
+        assert_eq!(config.session.user.as_deref(), Some("www-data:0"));
         assert_eq!(config.session.terminal, Some(TerminalSize { rows: 24, cols: 80 }));
     }
 
@@ -421,6 +505,11 @@ mod tests {
             ("15/24", "15/33", "expected an address with a prefix length"),
             ("\"static\"", "\"dhcp\"", "expected kind alone"),
             ("\"static\"", "\"auto\"", "expected a known word"),
+            ("\"disk\"", "\"initramfs\"", "expected kind alone"),
+            ("\"device\": \"/dev/vda\", ", "", "missing key \"device\""),
+            ("\"erofs\"", "\"xfs\"", "expected a known word"),
+            ("\"::1\"", "\"::g\"", "expected an IP address"),
+            ("\"options\"", "\"size\"", "unknown key \"size\""),
             ("[\"sh\", \"-l\"]", "[]", "expected a program in argv"),
             ("\"linux\"]", "\"linux\", 1]", "expected the pair's end"),
             ("\"rows\": 24", "\"rows\": 65536", "expected a whole number in range"),
@@ -456,33 +545,60 @@ mod tests {
         ]
     }
 
+    fn root() -> impl Strategy<Value = Root> {
+        let filesystem = prop_oneof![Just(Filesystem::Erofs), Just(Filesystem::Ext4)];
+        let writes = prop_oneof![Just(Writes::Memory), Just(Writes::Refused), Just(Writes::Disk)];
+        let disk = (any::<String>(), filesystem, writes)
+            .prop_map(|(device, filesystem, writes)| Root::Disk { device, filesystem, writes });
+        prop_oneof![Just(Root::Initramfs), disk]
+    }
+
+    fn hosts() -> impl Strategy<Value = Vec<HostEntry>> {
+        let host =
+            any::<(String, IpAddr)>().prop_map(|(name, address)| HostEntry { name, address });
+        prop::collection::vec(host, 0..3)
+    }
+
+    fn tmpfs() -> impl Strategy<Value = Vec<Tmpfs>> {
+        let one = any::<(String, String)>().prop_map(|(path, options)| Tmpfs { path, options });
+        prop::collection::vec(one, 0..3)
+    }
+
     fn session() -> impl Strategy<Value = Session> {
         let terminal = of(any::<(u16, u16)>());
         let argv = prop::collection::vec(any::<String>(), 1..4);
-        (argv, any::<Vec<(String, String)>>(), any::<String>(), terminal).prop_map(
-            |(argv, env, cwd, terminal)| Session {
+        let (env, user) = (any::<Vec<(String, String)>>(), of(any::<String>()));
+        (argv, env, any::<String>(), user, terminal).prop_map(|(argv, env, cwd, user, terminal)| {
+            Session {
                 argv,
                 env,
                 cwd,
+                user,
                 terminal: terminal.map(|(rows, cols)| TerminalSize { rows, cols }),
-            },
-        )
+            }
+        })
     }
 
     fn config() -> impl Strategy<Value = RunConfig> {
         let io = prop_oneof![Just(Io::Channel), Just(Io::Console)];
         let seed = of(any::<[u8; 32]>().prop_map(EntropySeed));
         let (text, number) = (of(any::<String>()), of(any::<u64>()));
-        (text.clone(), number, seed, network(), text, session(), io).prop_map(
-            |(hostname, clock_unix_ns, entropy_seed, network, system, session, io)| RunConfig {
-                version: CONFIG_VERSION,
-                hostname,
-                clock_unix_ns,
-                entropy_seed,
-                network,
-                system,
-                session,
-                io,
+        let files = (hosts(), root(), tmpfs());
+        (text.clone(), number, seed, network(), files, text, session(), io).prop_map(
+            |(hostname, clock_unix_ns, entropy_seed, network, files, system, session, io)| {
+                RunConfig {
+                    version: CONFIG_VERSION,
+                    hostname,
+                    clock_unix_ns,
+                    entropy_seed,
+                    network,
+                    hosts: files.0,
+                    root: files.1,
+                    tmpfs: files.2,
+                    system,
+                    session,
+                    io,
+                }
             },
         )
     }

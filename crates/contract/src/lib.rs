@@ -28,7 +28,8 @@ mod outcome;
 mod verdict;
 
 pub use config::{
-    Cidr, CidrError, EntropySeed, Io, Network, RunConfig, SeedError, Session, TerminalSize,
+    Cidr, CidrError, EntropySeed, Filesystem, HostEntry, Io, Network, Root, RunConfig, SeedError,
+    Session, TerminalSize, Tmpfs, Writes,
 };
 pub use decoder::{Decoder, Frame, FrameError};
 pub use frame::{

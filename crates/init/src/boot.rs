@@ -5,12 +5,13 @@ use mote_contract::{CONFIG_PATH, Io, RunConfig};
 use crate::channel::Channel;
 use crate::error::{InitError, Result};
 use crate::kernel::Linux;
+use crate::program::Program;
 use crate::report;
 use crate::run::{End, Run};
 use crate::setup::{self, Now};
 use crate::sys::{self, Fd, OpenFlags};
 use crate::system::System;
-use crate::{mounts, paths};
+use crate::{account, mounts, paths, root};
 
 /// What the kernel gave PID 1.
 #[derive(Debug)]
@@ -31,7 +32,9 @@ pub fn boot(start: &Start<'_>) {
         Err(error) => return report::on_console(report::failed(&error)),
     };
     let now = Now { boottime_ns: sys::boottime_ns(), realtime_ns: sys::realtime_ns() };
-    let ready = setup::set_up(&mut kernel, &config, now);
+    let ready = root::enter(&mut kernel, &config.root)
+        .and_then(|()| setup::set_up(&mut kernel, &config, now))
+        .and_then(|()| root::close(&mut kernel, &config.root));
     let mut channel = match config.io {
         Io::Console => None,
         Io::Channel => match Channel::open(start.boottime_ns) {
@@ -40,8 +43,11 @@ pub fn boot(start: &Start<'_>) {
         },
     };
     let end = ready
-        .and_then(|()| run(start, &config, signals, channel.as_mut()))
+        .and_then(|()| run(&mut kernel, start, &config, signals, channel.as_mut()))
         .unwrap_or_else(|error| report::failed(&error));
+    // Before the end is told: the host gives the machine little time from then on. Whatever fails here, the disk has
+    // been synced, and how the session ended is worth more.
+    let _ = root::release(&mut kernel, &config.root);
     match &mut channel {
         Some(channel) => report::over_channel(channel, end),
         None => report::on_console(end),
@@ -78,6 +84,7 @@ fn read_config() -> Result<RunConfig> {
 }
 
 fn run(
+    kernel: &mut Linux,
     start: &Start<'_>,
     config: &RunConfig,
     signals: Fd,
@@ -87,5 +94,8 @@ fn run(
         .system
         .as_ref()
         .map(|path| System::start(path, &config.network, start.arguments, start.environment));
-    Run::new(config, signals, channel, system.transpose()?)?.run()
+    let system = system.transpose()?;
+    let account = account::look_up(kernel, config.session.user.as_deref())?;
+    let program = Program::of_session(&config.session, account)?;
+    Run::new(config, program, signals, channel, system).run()
 }

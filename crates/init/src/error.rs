@@ -25,20 +25,53 @@ pub enum InitError {
         #[source]
         errno: Errno,
     },
+    /// The root disk cannot be mounted.
+    #[error("{call}: {why} ({errno})")]
+    Disk {
+        /// The call with its arguments.
+        call: String,
+        /// What that means.
+        why: &'static str,
+        /// The kernel's reason.
+        errno: Errno,
+    },
+    /// The user is not listed, and is no number.
+    #[error("no user {user} in the guest's /etc/passwd")]
+    NoUser {
+        /// As asked for.
+        user: String,
+    },
+    /// The group is not listed, and is no number.
+    #[error("no group {group} in the guest's /etc/group")]
+    NoGroup {
+        /// As asked for.
+        group: String,
+    },
     /// The program could not be executed.
-    #[error("execve({path})")]
+    #[error("cannot run {path}: {why} (execve: {errno})")]
     NotExecutable {
         /// Its path, or its name where it was looked for in `PATH`.
         path: String,
-        /// Why.
-        #[source]
+        /// What is wrong with it.
+        why: String,
+        /// The kernel's reason.
         errno: Errno,
     },
-    /// There is no such program.
-    #[error("{what}")]
+    /// There is no such program, or not what it needs to be run.
+    #[error("cannot run {path}: {why} (execve: ENOENT)")]
     NotFound {
-        /// The program, and where it was looked for.
-        what: String,
+        /// Its path.
+        path: String,
+        /// What is missing.
+        why: String,
+    },
+    /// There is no such program in any directory of `PATH`.
+    #[error("{name}: not found in {path}")]
+    NotInPath {
+        /// Its name.
+        name: String,
+        /// The directories.
+        path: String,
     },
     /// The run configuration cannot be read.
     #[error("reading the run configuration")]
@@ -99,7 +132,7 @@ impl InitError {
     pub fn failure(&self) -> Failure {
         match self {
             Self::NotExecutable { .. } => Failure::NotExecutable,
-            Self::NotFound { .. } => Failure::NotFound,
+            Self::NotFound { .. } | Self::NotInPath { .. } => Failure::NotFound,
             _ => Failure::Mote,
         }
     }
@@ -108,14 +141,20 @@ impl InitError {
     #[must_use]
     pub fn chain(&self) -> String {
         match self {
-            Self::Call { errno, .. } | Self::NotExecutable { errno, .. } => {
-                alloc::format!("{self}: {errno}")
-            }
+            Self::Call { errno, .. } => match errno.words() {
+                Some(words) => alloc::format!("{self}: {words} ({errno})"),
+                None => alloc::format!("{self}: {errno}"),
+            },
             Self::Config(cause) => alloc::format!("{self}: {cause}"),
             Self::Frame(cause) => alloc::format!("{self}: {cause}"),
             _ => self.to_string(),
         }
     }
+}
+
+/// What a text with a zero byte inside becomes.
+pub fn zero_byte(what: &'static str) -> Box<InitError> {
+    Box::new(InitError::ZeroByte { what })
 }
 
 /// A path for a message. All paths are constants or come from JSON, so they are UTF-8.

@@ -2,6 +2,12 @@
 
 use core::ffi::CStr;
 
+/// [`mote_contract::INIT_PATH`]
+pub const INIT: &CStr = c"/.mote/init";
+
+/// Where mote's own files are.
+pub const OWN: &CStr = c"/.mote";
+
 /// [`mote_contract::CONFIG_PATH`]
 pub const CONFIG: &CStr = c"/.mote/config.json";
 
@@ -21,6 +27,7 @@ mod tests {
     #[test]
     fn as_in_the_contract() {
         for (path, contract) in [
+            (INIT, mote_contract::INIT_PATH),
             (CONFIG, mote_contract::CONFIG_PATH),
             (UP, mote_contract::UP_PATH),
             (CHANNEL, mote_contract::CHANNEL_DEVICE),

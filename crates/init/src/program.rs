@@ -1,15 +1,17 @@
 //! Starting a program: all that can fail or allocate is prepared before the fork.
 
-use alloc::boxed::Box;
 use alloc::ffi::CString;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::ffi::CStr;
 
 use mote_contract::Session;
 
-use crate::error::{InitError, Result, shown};
-use crate::sys::{self, CStrings, Errno, Fd, Forked, Pid, Pointers, ZeroByte};
+use crate::account::{Account, Identity};
+use crate::binary;
+use crate::error::{InitError, Result, shown, zero_byte};
+use crate::sys::{self, CStrings, Errno, Fd, Forked, Pid, Pointers};
 
 /// A program ready to be started.
 #[derive(Debug)]
@@ -17,6 +19,8 @@ pub struct Program {
     argv: CStrings,
     envp: CStrings,
     cwd: CString,
+    /// What it becomes; what init is when absent.
+    identity: Option<Identity>,
     /// What to try to execute, in this order.
     candidates: CStrings,
     lookup: Lookup,
@@ -45,7 +49,8 @@ pub enum Streams<'a> {
 #[derive(Clone, Copy)]
 enum Stage {
     Chdir = 1,
-    Execve = 2,
+    Identity = 2,
+    Execve = 3,
 }
 
 /// Where programs are looked for when the environment has no `PATH`; execvp(3) has `/bin:/usr/bin`, without the
@@ -53,12 +58,12 @@ enum Stage {
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 impl Program {
-    /// The session's program.
+    /// The session's program, to be run by `account`.
     ///
     /// # Errors
     ///
     /// [`InitError::ZeroByte`].
-    pub fn of_session(session: &Session) -> Result<Self> {
+    pub fn of_session(session: &Session, account: Account) -> Result<Self> {
         let path = session.env.iter().rfind(|(key, _)| key == "PATH");
         let path = path.map_or(DEFAULT_PATH, |(_, value)| value);
         let mut program = Self::looked_up(&session.argv[0], path)?;
@@ -68,7 +73,11 @@ impl Program {
         for (key, value) in &session.env {
             program.add_variable(&[key.as_bytes(), b"=", value.as_bytes()])?;
         }
-        program.cwd = CString::new(session.cwd.as_str()).map_err(|_| zero_byte("cwd")(ZeroByte))?;
+        if !session.env.iter().any(|(key, _)| key == "HOME") {
+            program.add_variable(&[b"HOME=", account.home.as_bytes()])?;
+        }
+        program.cwd = CString::new(session.cwd.as_str()).map_err(|_| zero_byte("cwd"))?;
+        program.identity = account.identity;
         Ok(program)
     }
 
@@ -79,11 +88,12 @@ impl Program {
     /// [`InitError::ZeroByte`].
     pub fn at(path: &str) -> Result<Self> {
         let mut candidates = CStrings::default();
-        candidates.push(&[path.as_bytes()]).map_err(zero_byte("path"))?;
+        candidates.push(&[path.as_bytes()]).map_err(|_| zero_byte("path"))?;
         Ok(Self {
             argv: CStrings::default(),
             envp: CStrings::default(),
             cwd: c"/".into(),
+            identity: None,
             candidates,
             lookup: Lookup::Path,
         })
@@ -100,7 +110,7 @@ impl Program {
         for directory in path.split(':') {
             let slash: &[u8] = if directory.is_empty() { b"" } else { b"/" };
             let file = program.candidates.push(&[directory.as_bytes(), slash, name.as_bytes()]);
-            file.map_err(zero_byte("PATH"))?;
+            file.map_err(|_| zero_byte("PATH"))?;
         }
         Ok(program)
     }
@@ -111,7 +121,7 @@ impl Program {
     ///
     /// [`InitError::ZeroByte`].
     pub fn add_argument(&mut self, argument: &[u8]) -> Result<()> {
-        self.argv.push(&[argument]).map_err(zero_byte("argv"))
+        self.argv.push(&[argument]).map_err(|_| zero_byte("argv"))
     }
 
     /// Adds a variable, `KEY=value` in parts, to the environment.
@@ -120,7 +130,7 @@ impl Program {
     ///
     /// [`InitError::ZeroByte`].
     pub fn add_variable(&mut self, parts: &[&[u8]]) -> Result<()> {
-        self.envp.push(parts).map_err(zero_byte("env"))
+        self.envp.push(parts).map_err(|_| zero_byte("env"))
     }
 
     /// Starts the program as leader of a session of its own, and returns when it is being executed. `fork` decides
@@ -173,6 +183,15 @@ impl Program {
         if let Err(errno) = sys::chdir(&self.cwd) {
             return (Stage::Chdir, errno);
         }
+        if let Some(Identity { uid, gid, groups }) = &self.identity {
+            // So that it can open /dev/stdout and its like. A console is not given away.
+            if !matches!(streams, Streams::Console(_)) {
+                let _ = fds.map(|fd| fd.give_to(*uid));
+            }
+            if let Err(errno) = sys::set_identity(*uid, *gid, groups) {
+                return (Stage::Identity, errno);
+            }
+        }
         (Stage::Execve, self.execute(argv, envp))
     }
 
@@ -191,30 +210,42 @@ impl Program {
 
     fn failure(&self, stage: u8, errno: Errno) -> InitError {
         if stage == Stage::Chdir as u8 {
-            let call = format!("chdir({})", shown(&self.cwd));
-            return InitError::Call { call, errno };
+            return InitError::Call { call: format!("chdir({})", shown(&self.cwd)), errno };
         }
-        let file = self.candidates.iter().next().unwrap_or_default();
-        match (&self.lookup, errno) {
-            (Lookup::Search { name, path }, Errno::ENOENT) => {
-                InitError::NotFound { what: format!("{name}: not found in {path}") }
+        if stage == Stage::Identity as u8 {
+            let identity = self.identity.as_ref();
+            let (uid, gid) = identity.map_or((0, 0), |identity| (identity.uid, identity.gid));
+            return InitError::Call { call: format!("setgid({gid}) and setuid({uid})"), errno };
+        }
+        let (name, file) = match &self.lookup {
+            Lookup::Path => (None, self.candidates.iter().map(|path| self.from_cwd(path)).next()),
+            Lookup::Search { name, path } => {
+                let mut files = self.candidates.iter().map(|path| self.from_cwd(path));
+                let file = files.find(|file| sys::exists(file));
+                if file.is_none() && errno == Errno::ENOENT {
+                    return InitError::NotInPath { name: name.clone(), path: path.clone() };
+                }
+                (file.is_none().then_some(name), file)
             }
-            (Lookup::Search { name, .. }, errno) => {
-                InitError::NotExecutable { path: name.clone(), errno }
-            }
-            (Lookup::Path, Errno::ENOENT) => InitError::NotFound {
-                what: match sys::exists(file) {
-                    true => format!("execve({}): its interpreter was not found", shown(file)),
-                    false => format!("execve({}): ENOENT", shown(file)),
-                },
-            },
-            (Lookup::Path, errno) => InitError::NotExecutable { path: shown(file).into(), errno },
+        };
+        let file = file.unwrap_or_default();
+        let path = name.map_or_else(|| String::from(shown(&file)), String::clone);
+        let why = binary::why(&file, errno);
+        match errno {
+            Errno::ENOENT => InitError::NotFound { path, why },
+            errno => InitError::NotExecutable { path, why, errno },
         }
     }
-}
 
-fn zero_byte(what: &'static str) -> impl FnOnce(ZeroByte) -> Box<InitError> {
-    move |_| Box::new(InitError::ZeroByte { what })
+    /// The path that means here what `path` means in the program's working directory.
+    fn from_cwd(&self, path: &CStr) -> CString {
+        if path.to_bytes().starts_with(b"/") || path.is_empty() {
+            return path.into();
+        }
+        let parts = [self.cwd.to_bytes(), b"/", path.to_bytes()];
+        // Neither part has a zero byte.
+        CString::new(parts.concat()).unwrap_or_default()
+    }
 }
 
 #[cfg(test)]
@@ -230,12 +261,17 @@ mod tests {
             argv: argv.iter().map(ToString::to_string).collect(),
             env: path.map(|path| ("PATH".into(), path.into())).into_iter().collect(),
             cwd: "/".into(),
+            user: None,
             terminal: None,
         }
     }
 
+    fn program(session: &Session) -> Result<Program> {
+        Program::of_session(session, Account { identity: None, home: "/home/here".into() })
+    }
+
     fn candidates(name: &str, path: Option<&str>) -> Vec<String> {
-        let program = Program::of_session(&session(&[name], path)).unwrap();
+        let program = program(&session(&[name], path)).unwrap();
         program.candidates.iter().map(|path| shown(path).into()).collect()
     }
 
@@ -257,7 +293,7 @@ mod tests {
             Session { cwd: "/\0".into(), ..session(&["a"], None) },
         ];
         for session in sessions {
-            let error = Program::of_session(&session).unwrap_err();
+            let error = program(&session).unwrap_err();
             assert!(matches!(*error, InitError::ZeroByte { .. }));
         }
     }
@@ -265,7 +301,7 @@ mod tests {
     fn start(session: &Session) -> Result<Pid> {
         let (input, output) = sys::pipe().unwrap();
         let streams = Streams::Pipes([&input, &output, &output]);
-        Program::of_session(session)?.start(sys::fork, streams)
+        program(session)?.start(sys::fork, streams)
     }
 
     /// The failures of a real execve, as docker's exit codes.
@@ -282,19 +318,40 @@ mod tests {
         let plain = file("plain", b"text", 0o644);
         let broken = file("broken", b"\x7fELF", 0o755);
         let lost = file("lost", b"#!/no/such/interpreter\n", 0o755);
+        let foreign = file("foreign", b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\xb7\0", 0o755);
         let path = directory.to_str();
+        let relative = Session { cwd: path.unwrap().into(), ..session(&["./lost"], None) };
         let cases = vec![
             (session(&["no-such"], path), Failure::NotFound, "no-such: not found in "),
-            (session(&["/no-such"], None), Failure::NotFound, "execve(/no-such): ENOENT"),
-            (session(&[&lost], None), Failure::NotFound, "its interpreter was not found"),
-            (session(&["plain"], path), Failure::NotExecutable, "execve(plain): EACCES"),
-            (session(&[&plain], None), Failure::NotExecutable, "plain): EACCES"),
-            (session(&[&broken], None), Failure::NotExecutable, "broken): ENOEXEC"),
-            (session(&["/"], None), Failure::NotExecutable, "execve(/): EACCES"),
+            (
+                session(&["/no-such"], None),
+                Failure::NotFound,
+                "cannot run /no-such: no such file or directory (execve: ENOENT)",
+            ),
+            (
+                session(&[&lost], None),
+                Failure::NotFound,
+                "lost: its interpreter /no/such/interpreter is not there (execve: ENOENT)",
+            ),
+            (session(&["lost"], path), Failure::NotFound, "/lost: its interpreter /no/such/"),
+            (relative, Failure::NotFound, "/./lost: its interpreter /no/such/"),
+            (
+                session(&["plain"], path),
+                Failure::NotExecutable,
+                "/plain: permission denied (execve: EACCES)",
+            ),
+            (session(&[&plain], None), Failure::NotExecutable, "/plain: permission denied"),
+            (
+                session(&[&foreign], None),
+                Failure::NotExecutable,
+                "foreign: it is a program for arm64, and the guest is x86-64 (execve: ENOEXEC)",
+            ),
+            (session(&[&broken], None), Failure::NotExecutable, "broken: it is a damaged program"),
+            (session(&["/"], None), Failure::NotExecutable, "cannot run /: is a directory"),
             (
                 Session { cwd: "/no-such".into(), ..session(&["true"], None) },
                 Failure::Mote,
-                "chdir(/no-such): ENOENT",
+                "chdir(/no-such): no such file or directory (ENOENT)",
             ),
         ];
         for (session, failure, message) in cases {
@@ -309,13 +366,15 @@ mod tests {
     fn arguments_environment_and_directory() {
         let (input, _) = sys::pipe().unwrap();
         let (result, output) = sys::pipe().unwrap();
-        let script = "echo \"$0 $1 $KEY $PWD\"";
+        let script = "echo \"$0 $1 $KEY $PWD $HOME\"";
         let mut session = session(&["sh", "-c", script, "zero", "one"], Some("/usr/bin:/bin"));
         session.env.push(("KEY".into(), "a=b".into()));
         session.cwd = "/usr".into();
-        let program = Program::of_session(&session).unwrap();
-        program.start(sys::fork, Streams::Pipes([&input, &output, &output])).unwrap();
+        program(&session)
+            .unwrap()
+            .start(sys::fork, Streams::Pipes([&input, &output, &output]))
+            .unwrap();
         drop(output);
-        assert_eq!(result.read_to_end().unwrap(), b"zero one a=b /usr\n");
+        assert_eq!(result.read_to_end().unwrap(), b"zero one a=b /usr /home/here\n");
     }
 }

@@ -48,21 +48,19 @@ const INPUT: usize = 3;
 const OUTPUTS: usize = 4;
 
 impl<'c> Run<'c> {
-    /// A run as configured; `signals` are those of [`sys::block_all_signals`], and there is a channel and a started
+    /// A run of `program`, the session's, as configured; `signals` are those of [`sys::block_all_signals`], and there is a channel and a started
     /// system when the configuration asks for one.
-    ///
-    /// # Errors
-    ///
-    /// [`InitError::ZeroByte`].
+    #[must_use]
     pub fn new(
         config: &'c RunConfig,
+        program: Program,
         signals: Fd,
         channel: Option<&'c mut Channel>,
         system: Option<System>,
-    ) -> Result<Self> {
-        Ok(Self {
+    ) -> Self {
+        Self {
             config,
-            program: Program::of_session(&config.session)?,
+            program,
             signals,
             channel,
             system,
@@ -71,7 +69,7 @@ impl<'c> Run<'c> {
             early_signal: None,
             end: None,
             turn: 0,
-        })
+        }
     }
 
     /// Starts the session, as soon as the system is up, and returns when one of them ended; all output of the session

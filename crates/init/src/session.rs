@@ -174,9 +174,13 @@ impl Session {
         Ok(())
     }
 
-    /// Sends a signal to its process group.
+    /// Sends it a signal. An interrupt is what Ctrl-C means, and goes to all of its process group as from a terminal;
+    /// any other is for the program alone.
     pub fn signal(&self, signal: Signal) {
         // It may have ended just now, and the host may send a number that is no signal.
-        let _ = sys::kill(self.pid, signal);
+        let _ = match signal {
+            Signal::INT => sys::kill_group(self.pid, signal),
+            signal => sys::kill(self.pid, signal),
+        };
     }
 }

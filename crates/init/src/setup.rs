@@ -1,10 +1,19 @@
 //! Everything that is set up before a program is started.
 
+use alloc::ffi::CString;
+
 use mote_contract::RunConfig;
 
-use crate::error::Result;
+use crate::error::{Result, zero_byte};
 use crate::kernel::{Call, Kernel};
+use crate::sys::{Errno, Resource};
 use crate::{mounts, network, paths};
+
+/// systemd's limits for services, which newer dockers leave as they are: programs that want more than 1,024 files ask
+/// for it, and those that close every possible descriptor, or make room for each, are not slowed down.
+const OPEN_FILES: [u64; 2] = [1024, 524_288];
+/// The kernel's own limit is small in a small guest.
+const PROCESSES: [u64; 2] = [u64::MAX; 2];
 
 /// What the clocks say when the setting-up begins.
 #[derive(Clone, Copy, Debug)]
@@ -22,8 +31,19 @@ pub struct Now {
 /// The first call that failed.
 pub fn set_up(kernel: &mut impl Kernel, config: &RunConfig, now: Now) -> Result<()> {
     match config.system {
-        Some(_) => kernel.must(&Call::MakeFifo { path: paths::UP })?,
+        Some(_) => {
+            kernel.must_unless(Errno::EEXIST, &Call::Mkdir { path: paths::OWN, mode: 0o755 })?;
+            kernel.must_unless(Errno::EEXIST, &Call::MakeFifo { path: paths::UP })?;
+        }
         None => mounts::mount_for_programs(kernel)?,
+    }
+    for tmpfs in &config.tmpfs {
+        let target = c_string("a path", &tmpfs.path)?;
+        mounts::mount_tmpfs(kernel, &target, &c_string("options", &tmpfs.options)?)?;
+    }
+    mounts::make_directories(kernel, &c_string("cwd", &config.session.cwd)?)?;
+    for (resource, limit) in [(Resource::OpenFiles, OPEN_FILES), (Resource::Processes, PROCESSES)] {
+        kernel.must(&Call::SetLimit { resource, limit })?;
     }
     if let Some(name) = &config.hostname {
         kernel.must(&Call::SetHostname { name })?;
@@ -34,7 +54,12 @@ pub fn set_up(kernel: &mut impl Kernel, config: &RunConfig, now: Now) -> Result<
     if let Some(seed) = &config.entropy_seed {
         kernel.must(&Call::AddEntropy { seed: &seed.0 })?;
     }
-    network::set_up(kernel, &config.network, config.hostname.as_deref())
+    network::set_up(kernel, &config.network)?;
+    network::write_names(kernel, config)
+}
+
+fn c_string(what: &'static str, text: &str) -> Result<CString> {
+    CString::new(text).map_err(|_| zero_byte(what))
 }
 
 /// Neither of the two is ahead of the true time: between `clock_unix_ns` and the kernel's start lies that of the VMM,
@@ -53,23 +78,30 @@ mod tests {
     use crate::sys::Errno;
     use alloc::string::String;
     use alloc::vec::Vec;
-    use mote_contract::{EntropySeed, Io, Network, Session};
+    use mote_contract::{EntropySeed, HostEntry, Io, Network, Root, Session, Tmpfs};
 
-    fn config(network: Network) -> RunConfig {
-        let session = Session {
+    fn session() -> Session {
+        Session {
             argv: Vec::from(["true".into()]),
             env: Vec::new(),
             cwd: "/".into(),
+            user: None,
             terminal: None,
-        };
+        }
+    }
+
+    fn config(network: Network) -> RunConfig {
         RunConfig {
             version: mote_contract::CONFIG_VERSION,
             hostname: None,
             clock_unix_ns: None,
             entropy_seed: None,
             network,
+            hosts: Vec::new(),
+            root: Root::Initramfs,
+            tmpfs: Vec::new(),
             system: None,
-            session,
+            session: session(),
             io: Io::Channel,
         }
     }
@@ -93,23 +125,39 @@ mod tests {
             hostname: Some("box".into()),
             clock_unix_ns: Some(5_000),
             entropy_seed: Some(EntropySeed([7; 32])),
+            hosts: Vec::from([HostEntry {
+                name: "db".into(),
+                address: [0, 0, 0, 0, 0, 0, 0, 2].into(),
+            }]),
+            tmpfs: Vec::from([Tmpfs { path: "/cache".into(), options: "size=1m".into() }]),
+            session: Session { cwd: "/srv".into(), ..session() },
             ..config(fixed())
         };
         let (result, kernel) = recorded(Recorder::default(), &config);
         assert_eq!(result, Ok(()));
         let expected = [
             "mkdir(/proc, 0o555)",
-            "mount(proc, /proc, 0xe, )",
+            "mount(proc, /proc, proc, 0xe, )",
             "mkdir(/sys, 0o555)",
-            "mount(sysfs, /sys, 0xe, )",
+            "mount(sysfs, /sys, sysfs, 0xe, )",
             "mkdir(/dev/pts, 0o755)",
-            "mount(devpts, /dev/pts, 0xa, mode=0620,ptmxmode=0666,gid=5)",
+            "mount(devpts, /dev/pts, devpts, 0xa, mode=0620,ptmxmode=0666,gid=5)",
             "mkdir(/dev/shm, 0o755)",
-            "mount(tmpfs, /dev/shm, 0x6, mode=1777)",
-            "mkdir(/tmp, 0o755)",
-            "mount(tmpfs, /tmp, 0x6, mode=1777)",
-            "mkdir(/run, 0o755)",
-            "mount(tmpfs, /run, 0x6, mode=0755)",
+            "mount(tmpfs, /dev/shm, tmpfs, 0x6, mode=1777)",
+            "mkdir(/dev/mqueue, 0o755)",
+            "mount(mqueue, /dev/mqueue, mqueue, 0xe, )",
+            "mount(cgroup2, /sys/fs/cgroup, cgroup2, 0xe, )",
+            "symlink(/proc/self/fd, /dev/fd)",
+            "symlink(/proc/self/fd/0, /dev/stdin)",
+            "symlink(/proc/self/fd/1, /dev/stdout)",
+            "symlink(/proc/self/fd/2, /dev/stderr)",
+            "write(/proc/sys/net/ipv4/ip_unprivileged_port_start, 1 bytes)",
+            "write(/proc/sys/net/ipv4/ping_group_range, 12 bytes)",
+            "mkdir(/cache, 0o755)",
+            "mount(tmpfs, /cache, tmpfs, 0x6, size=1m)",
+            "mkdir(/srv, 0o755)",
+            "setrlimit(OpenFiles, 1024, 524288)",
+            "setrlimit(Processes, 18446744073709551615, 18446744073709551615)",
             "sethostname(box)",
             "clock_settime(CLOCK_REALTIME, 6000 ns)",
             "ioctl(/dev/urandom, RNDADDENTROPY)",
@@ -121,25 +169,33 @@ mod tests {
             "ioctl(eth0, SIOCADDRT, 10.0.2.2)",
             "mkdir(/etc, 0o755)",
             "unlink(/etc/resolv.conf)",
-            "write(/etc/resolv.conf, 39 bytes)",
-            "mkdir(/etc, 0o755)",
-            "write(/etc/hosts, 48 bytes)",
+            "create(/etc/resolv.conf, 39 bytes)",
+            "unlink(/etc/hostname)",
+            "create(/etc/hostname, 4 bytes)",
+            "unlink(/etc/hosts)",
+            "create(/etc/hosts, 55 bytes)",
         ];
         assert_eq!(kernel.calls, expected);
-        let files = "nameserver 10.0.2.3\nnameserver 9.9.9.9\n\
-            127.0.0.1\tlocalhost\n::1\tlocalhost\n10.0.2.15\tbox\n";
+        let files = "nameserver 10.0.2.3\nnameserver 9.9.9.9\nbox\n\
+            127.0.0.1\tlocalhost\n::1\tlocalhost\n10.0.2.15\tbox\n::2\tdb\n";
         assert_eq!(kernel.written, files);
     }
 
     #[test]
-    fn the_name_of_a_run_is_added_to_the_images_hosts() {
-        for (hostname, added) in [(None, ""), (Some("box"), "\n10.0.2.15\tbox\n")] {
-            let config = RunConfig { hostname: hostname.map(Into::into), ..config(fixed()) };
-            let kernel = Recorder::failing("write(/etc/hosts", Errno::EEXIST);
-            let (result, kernel) = recorded(kernel, &config);
+    fn the_images_hosts_stay() {
+        let own = "127.0.1.1\tbox\n";
+        let cases = [
+            ("", "127.0.0.1\tlocalhost\n::1\tlocalhost\n127.0.1.1\tbox\n"),
+            ("127.0.0.1 localhost", "127.0.0.1 localhost\n127.0.1.1\tbox\n"),
+            ("1.2.3.4 a\n", "1.2.3.4 a\n127.0.0.1\tlocalhost\n::1\tlocalhost\n127.0.1.1\tbox\n"),
+            ("127.0.0.1 localhost\n127.0.1.1\tbox\n", ""),
+        ];
+        for (old, written) in cases {
+            let config = RunConfig { hostname: Some("box".into()), ..config(Network::Dhcp) };
+            let files = Vec::from([(c"/etc/hosts", old)]);
+            let (result, kernel) = recorded(Recorder { files, ..Recorder::default() }, &config);
             assert_eq!(result, Ok(()));
-            let resolver = "nameserver 10.0.2.3\nnameserver 9.9.9.9\n";
-            assert_eq!(kernel.written.strip_prefix(resolver), Some(added));
+            assert_eq!(kernel.written.strip_prefix("box\n"), Some(written), "{own}");
         }
     }
 
@@ -149,12 +205,16 @@ mod tests {
         let (result, kernel) = recorded(Recorder::default(), &config);
         assert_eq!(result, Ok(()));
         let expected = [
+            "mkdir(/.mote, 0o755)",
             "mkfifo(/.mote/up)",
+            "setrlimit(OpenFiles, 1024, 524288)",
+            "setrlimit(Processes, 18446744073709551615, 18446744073709551615)",
             "socket(AF_INET, SOCK_DGRAM)",
             "ioctl(lo, SIOCSIFFLAGS, up)",
             "ioctl(eth0, SIOCSIFFLAGS, up)",
             "mkdir(/etc, 0o755)",
-            "write(/etc/hosts, 34 bytes)",
+            "unlink(/etc/hosts)",
+            "create(/etc/hosts, 34 bytes)",
         ];
         assert_eq!(kernel.calls, expected);
     }
@@ -166,7 +226,10 @@ mod tests {
             (Network::None, "mount(devpts", Errno::ENODEV),
             (Network::None, "socket", Errno(97)),
             (fixed(), "unlink", Errno::ENOENT),
-            (fixed(), "write(/etc/hosts", Errno::EEXIST),
+            (Network::None, "mount(mqueue", Errno::ENODEV),
+            (Network::None, "mount(cgroup2", Errno::ENOENT),
+            (Network::None, "symlink", Errno::EEXIST),
+            (Network::None, "write(/proc/sys", Errno::ENOENT),
         ];
         for (network, call, errno) in cases {
             let (result, _) = recorded(Recorder::failing(call, errno), &config(network));
@@ -177,17 +240,18 @@ mod tests {
     #[test]
     fn what_must_not_fail() {
         let cases = [
-            ("mkdir(/sys", "mkdir(/sys, 0o555): EACCES"),
-            ("mount(proc", "mount(proc, /proc, 0xe, ): EACCES"),
-            ("socket", "socket(AF_INET, SOCK_DGRAM): EACCES"),
-            ("ioctl(eth0, SIOCADDRT", "ioctl(eth0, SIOCADDRT, 10.0.2.2): EACCES"),
-            ("write(/etc/resolv.conf", "write(/etc/resolv.conf, 39 bytes): EACCES"),
-            ("write(/etc/hosts", "write(/etc/hosts, 34 bytes): EACCES"),
+            ("mkdir(/sys", "mkdir(/sys, 0o555)"),
+            ("mount(proc", "mount(proc, /proc, proc, 0xe, )"),
+            ("setrlimit", "setrlimit(OpenFiles, 1024, 524288)"),
+            ("socket", "socket(AF_INET, SOCK_DGRAM)"),
+            ("ioctl(eth0, SIOCADDRT", "ioctl(eth0, SIOCADDRT, 10.0.2.2)"),
+            ("create(/etc/resolv.conf", "create(/etc/resolv.conf, 39 bytes)"),
+            ("create(/etc/hosts", "create(/etc/hosts, 34 bytes)"),
         ];
         for (call, message) in cases {
             let kernel = Recorder::failing(call, Errno::EACCES);
             let (result, kernel) = recorded(kernel, &config(fixed()));
-            assert_eq!(result, Err(message.into()));
+            assert_eq!(result, Err(alloc::format!("{message}: permission denied (EACCES)")));
             assert!(kernel.calls.last().unwrap().starts_with(call), "it stops there");
         }
     }

@@ -13,10 +13,12 @@ use std::thread;
 use std::time::Duration;
 
 use mote_contract::{
-    Decoder, Failure, GuestFrame, HostFrame, Io, Network, Outcome, RunConfig, Session, Stop,
+    Decoder, Failure, GuestFrame, HostFrame, Io, Network, Outcome, Root, RunConfig, Session, Stop,
     TerminalSize,
 };
+use mote_init::account::Account;
 use mote_init::channel::Channel;
+use mote_init::program::Program;
 use mote_init::report;
 use mote_init::run::Run;
 use mote_init::sys::{self, Fd};
@@ -141,11 +143,15 @@ fn config(argv: &[&str], terminal: Option<TerminalSize>) -> RunConfig {
         clock_unix_ns: None,
         entropy_seed: None,
         network: Network::None,
+        hosts: Vec::new(),
+        root: Root::Initramfs,
+        tmpfs: Vec::new(),
         system: None,
         session: Session {
             argv: argv.iter().map(ToString::to_string).collect(),
             env: vec![("PATH".into(), path.into()), ("TERM".into(), "dumb".into())],
             cwd: "/".into(),
+            user: None,
             terminal,
         },
         io: Io::Channel,
@@ -175,7 +181,9 @@ fn run(config: &RunConfig, host: impl FnOnce(&mut Host) + Send + 'static) -> See
     });
     let mut channel = Channel::over(Fd::take_over(ours.into_raw_fd())).expect("a channel");
     let signals = sys::block_all_signals().expect("signals can be blocked");
-    let end = Run::new(config, signals, Some(&mut channel), None).and_then(Run::run);
+    let account = Account { identity: None, home: "/".into() };
+    let end = Program::of_session(&config.session, account)
+        .and_then(|program| Run::new(config, program, signals, Some(&mut channel), None).run());
     let end = end.unwrap_or_else(|error| report::failed(&error));
     report::over_channel(&mut channel, end);
     host.join().expect("the host's side")

@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use mote_contract::{
-    CONFIG_VERSION, INIT_PATH, Io, Network as GuestNetwork, RunConfig, Session, Verdict,
+    CONFIG_VERSION, INIT_PATH, Io, Network as GuestNetwork, Root, RunConfig, Session, Verdict,
 };
 use mote_kernel::{Catalogue, Kernel};
 use mote_manifest::Recipe;
@@ -186,6 +186,9 @@ fn config(io: Io, network: bool) -> RunConfig {
             },
             false => GuestNetwork::None,
         },
+        hosts: Vec::new(),
+        root: Root::Initramfs,
+        tmpfs: Vec::new(),
         system: None,
         session: Session {
             argv: ["/bin/sh", "/.mote/prove"].map(str::to_owned).to_vec(),
@@ -195,6 +198,7 @@ fn config(io: Io, network: bool) -> RunConfig {
                 variable("MARK", MARK),
             ],
             cwd: "/".to_owned(),
+            user: None,
             terminal: None,
         },
         io,

@@ -6,7 +6,8 @@ use std::io::{self, Read};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use mote_contract::{
-    CONFIG_VERSION, EntropySeed, Io, Network as GuestNetwork, RunConfig, Session, TerminalSize,
+    CONFIG_VERSION, EntropySeed, Io, Network as GuestNetwork, Root, RunConfig, Session,
+    TerminalSize,
 };
 use mote_manifest::{Addressing, Login, Network, Recipe};
 use mote_vmm::UserNetwork;
@@ -32,11 +33,15 @@ pub(crate) fn render(
         clock_unix_ns,
         entropy_seed,
         network: network(run.network.unwrap_or_default()),
+        hosts: Vec::new(),
+        root: Root::Initramfs,
+        tmpfs: Vec::new(),
         system: run.init.clone(),
         session: Session {
             argv: command(recipe),
             env: environment(recipe, terminal).into_iter().collect(),
             cwd: run.workdir.clone().unwrap_or_else(|| home(recipe).to_owned()),
+            user: None,
             terminal,
         },
         io,

@@ -27,10 +27,40 @@ macro_rules! numbers {
     };
 }
 
+/// What the commonest mean, in the words of strerror(3).
+const WORDS: [(Errno, &str); 24] = [
+    (Errno(1), "operation not permitted"),
+    (Errno::ENOENT, "no such file or directory"),
+    (Errno::EIO, "input/output error"),
+    (Errno::ENXIO, "no such device or address"),
+    (Errno(7), "argument list too long"),
+    (Errno::ENOEXEC, "exec format error"),
+    (Errno::ENOMEM, "out of memory"),
+    (Errno::EACCES, "permission denied"),
+    (Errno(16), "device or resource busy"),
+    (Errno::EEXIST, "file exists"),
+    (Errno::ENODEV, "no such device"),
+    (Errno::ENOTDIR, "not a directory"),
+    (Errno(21), "is a directory"),
+    (Errno::EINVAL, "invalid argument"),
+    (Errno(24), "too many open files"),
+    (Errno(26), "text file busy"),
+    (Errno(28), "no space left on device"),
+    (Errno(30), "read-only file system"),
+    (Errno(36), "file name too long"),
+    (Errno(38), "function not implemented"),
+    (Errno(40), "too many symbolic links"),
+    (Errno(97), "address family not supported"),
+    (Errno(101), "network is unreachable"),
+    (Errno::EUCLEAN, "structure needs cleaning"),
+];
+
 numbers! {
     ENOENT = 2,
     ESRCH = 3,
     EIO = 5,
+    ENXIO = 6,
+    ENOEXEC = 8,
     EBADF = 9,
     EAGAIN = 11,
     ENOMEM = 12,
@@ -38,7 +68,9 @@ numbers! {
     EEXIST = 17,
     ENODEV = 19,
     ENOTDIR = 20,
+    EINVAL = 22,
     EPIPE = 32,
+    EUCLEAN = 117,
 }
 
 impl Errno {
@@ -47,6 +79,12 @@ impl Errno {
     pub fn name(self) -> Option<&'static str> {
         let index = usize::from(self.0).checked_sub(1)?;
         NAMES.split(' ').nth(index).filter(|name| *name != "-")
+    }
+
+    /// What it means, for a person; `None` for the rarer ones.
+    #[must_use]
+    pub fn words(self) -> Option<&'static str> {
+        WORDS.iter().find(|(errno, _)| *errno == self).map(|(_, words)| *words)
     }
 }
 
@@ -94,5 +132,9 @@ mod tests {
             assert_eq!(Errno(number).name(), None);
         }
         assert_eq!(Errno(512).to_string(), "error 512");
+        assert_eq!(Errno(30).name(), Some("EROFS"));
+        assert_eq!(Errno(30).words(), Some("read-only file system"));
+        assert_eq!(Errno::EUCLEAN.name(), Some("EUCLEAN"));
+        assert_eq!(Errno::EPIPE.words(), None);
     }
 }

@@ -12,6 +12,7 @@ const READ: usize = 0;
 const WRITE: usize = 1;
 const CLOSE: usize = 3;
 const FCNTL: usize = 72;
+const FCHOWN: usize = 93;
 const PPOLL: usize = 271;
 const DUP3: usize = 292;
 const PIPE2: usize = 293;
@@ -69,9 +70,28 @@ impl Fd {
     ///
     /// As read(2).
     pub fn read_to_end(&self) -> Result<Vec<u8>, Errno> {
+        self.read_up_to(usize::MAX)
+    }
+
+    /// Reads everything up to the end, but no more than about `limit` bytes.
+    ///
+    /// # Errors
+    ///
+    /// As read(2).
+    pub fn read_up_to(&self, limit: usize) -> Result<Vec<u8>, Errno> {
         let mut bytes = Vec::new();
-        while self.read_append(&mut bytes, 4096)? > 0 {}
+        while bytes.len() < limit && self.read_append(&mut bytes, 4096)? > 0 {}
         Ok(bytes)
+    }
+
+    /// Makes a user the owner of the open file; its group stays.
+    ///
+    /// # Errors
+    ///
+    /// As fchown(2).
+    pub fn give_to(&self, uid: u32) -> Result<(), Errno> {
+        // SAFETY: no pointers.
+        unsafe { call3(FCHOWN, self.argument(), uid as usize, usize::MAX) }.map(drop)
     }
 
     /// Writes a part of `bytes`, at least one; how many it was.

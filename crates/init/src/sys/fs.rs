@@ -13,7 +13,9 @@ const IOCTL: usize = 16;
 const ACCESS: usize = 21;
 const MKDIR: usize = 83;
 const UNLINK: usize = 87;
+const SYMLINK: usize = 88;
 const MKNOD: usize = 133;
+const CHROOT: usize = 161;
 const SYNC: usize = 162;
 const MOUNT: usize = 165;
 const INOTIFY_ADD_WATCH: usize = 254;
@@ -35,8 +37,10 @@ pub enum OpenFlags {
     ReadWriteNonblock,
     /// `O_WRONLY | O_CREAT | O_EXCL`, mode 0644
     CreateNew,
-    /// `O_WRONLY | O_APPEND`
-    Append,
+    /// `O_WRONLY`
+    Write,
+    /// `O_RDONLY | O_DIRECTORY`
+    Directory,
 }
 
 impl OpenFlags {
@@ -46,13 +50,14 @@ impl OpenFlags {
         const O_CREAT: usize = 0o100;
         const O_EXCL: usize = 0o200;
         const O_NOCTTY: usize = 0o400;
-        const O_APPEND: usize = 0o2000;
+        const O_DIRECTORY: usize = 0o200_000;
         match self {
             Self::Read => 0,
             Self::ReadWrite => O_RDWR | O_NOCTTY,
             Self::ReadWriteNonblock => O_RDWR | O_NONBLOCK,
             Self::CreateNew => O_WRONLY | O_CREAT | O_EXCL,
-            Self::Append => O_WRONLY | O_APPEND,
+            Self::Write => O_WRONLY,
+            Self::Directory => O_DIRECTORY,
         }
     }
 }
@@ -98,6 +103,26 @@ pub fn unlink(path: &CStr) -> Result<(), Errno> {
     unsafe { call3(UNLINK, start(path), 0, 0) }.map(drop)
 }
 
+/// Makes a symbolic link at `path`.
+///
+/// # Errors
+///
+/// As symlink(2).
+pub fn symlink(target: &CStr, path: &CStr) -> Result<(), Errno> {
+    // SAFETY: the kernel reads both paths.
+    unsafe { call3(SYMLINK, start(target), start(path), 0) }.map(drop)
+}
+
+/// Makes a directory this process's root.
+///
+/// # Errors
+///
+/// As chroot(2).
+pub fn chroot(path: &CStr) -> Result<(), Errno> {
+    // SAFETY: the kernel reads the path.
+    unsafe { call3(CHROOT, start(path), 0, 0) }.map(drop)
+}
+
 /// Makes a named pipe, mode 0600.
 ///
 /// # Errors
@@ -108,13 +133,19 @@ pub fn make_fifo(path: &CStr) -> Result<(), Errno> {
     unsafe { call3(MKNOD, start(path), S_IFIFO | 0o600, 0) }.map(drop)
 }
 
-/// Mounts a file system of `kind`, which is also its source's name.
+/// Mounts a file system of `kind`, or does what the flags `MS_MOVE` and `MS_REMOUNT` mean.
 ///
 /// # Errors
 ///
 /// As mount(2).
-pub fn mount(kind: &CStr, target: &CStr, flags: usize, options: &CStr) -> Result<(), Errno> {
-    let arguments = [start(kind), start(target), start(kind), flags, start(options), 0];
+pub fn mount(
+    source: &CStr,
+    target: &CStr,
+    kind: &CStr,
+    flags: usize,
+    options: &CStr,
+) -> Result<(), Errno> {
+    let arguments = [start(source), start(target), start(kind), flags, start(options), 0];
     // SAFETY: the kernel reads the strings.
     unsafe { raw_call(MOUNT, arguments) }.map(drop)
 }

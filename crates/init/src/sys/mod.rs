@@ -16,13 +16,14 @@ mod tty;
 pub use errno::Errno;
 pub use fd::{Fd, PollFd, pipe, poll, print};
 pub use fs::{
-    OpenFlags, add_entropy, exists, inotify, make_fifo, mkdir, mount, open, sync, unlink,
+    OpenFlags, add_entropy, chroot, exists, inotify, make_fifo, mkdir, mount, open, symlink, sync,
+    unlink,
 };
 pub use net::{Interface, inet_socket};
 pub use process::{
-    CStrings, Forked, Pid, Pointers, Status, ZeroByte, chdir, clone_into_pid_namespace, execve,
-    exit, fork, is_first_process, join_pid_namespace, kill, new_session, restart, set_hostname,
-    wait_any,
+    CStrings, Forked, Pid, Pointers, Resource, Status, ZeroByte, chdir, clone_into_pid_namespace,
+    execve, exit, fork, is_first_process, join_pid_namespace, kill, kill_all, kill_group,
+    new_session, restart, set_hostname, set_identity, set_limit, wait_any,
 };
 pub use raw::raw_call;
 pub use signal::{Signal, block_all_signals, read_signal, unblock_all_signals};

@@ -16,7 +16,11 @@ const EXECVE: usize = 59;
 const WAIT4: usize = 61;
 const KILL: usize = 62;
 const CHDIR: usize = 80;
+const SETUID: usize = 105;
+const SETGID: usize = 106;
 const SETSID: usize = 112;
+const SETGROUPS: usize = 116;
+const SETRLIMIT: usize = 160;
 const REBOOT: usize = 169;
 const SETHOSTNAME: usize = 170;
 const EXIT_GROUP: usize = 231;
@@ -188,14 +192,64 @@ fn parse_status(status: i32) -> Status {
     }
 }
 
+/// Sends a signal to a process.
+///
+/// # Errors
+///
+/// As kill(2).
+pub fn kill(process: Pid, signal: Signal) -> Result<(), Errno> {
+    // SAFETY: no pointers.
+    unsafe { call3(KILL, process.0 as usize, signal.0.into(), 0) }.map(drop)
+}
+
 /// Sends a signal to all processes of a group.
 ///
 /// # Errors
 ///
 /// As kill(2).
-pub fn kill(group: Pid, signal: Signal) -> Result<(), Errno> {
-    // SAFETY: no pointers.
-    unsafe { call3(KILL, -(group.0 as isize) as usize, signal.0.into(), 0) }.map(drop)
+pub fn kill_group(group: Pid, signal: Signal) -> Result<(), Errno> {
+    kill(Pid(-group.0), signal)
+}
+
+/// Kills every process but PID 1, which calls this, and waits until all of them are gone.
+pub fn kill_all() {
+    // Without any other process it fails, which is as well.
+    let _ = kill(Pid(-1), Signal::KILL);
+    // SAFETY: the status is not asked for.
+    while unsafe { raw_call(WAIT4, [usize::MAX, 0, 0, 0, 0, 0]) }.is_ok() {}
+}
+
+/// Takes on a user, a group and supplementary groups, for good.
+///
+/// # Errors
+///
+/// As setgroups(2), setgid(2), setuid(2).
+pub fn set_identity(uid: u32, gid: u32, groups: &[u32]) -> Result<(), Errno> {
+    // SAFETY: the kernel reads the groups.
+    unsafe {
+        call3(SETGROUPS, groups.len(), groups.as_ptr() as usize, 0)?;
+        call3(SETGID, gid as usize, 0, 0)?;
+        call3(SETUID, uid as usize, 0, 0).map(drop)
+    }
+}
+
+/// What a process may use, `RLIMIT_…`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resource {
+    /// `RLIMIT_NPROC`
+    Processes = 6,
+    /// `RLIMIT_NOFILE`
+    OpenFiles = 7,
+}
+
+/// Limits what this process and those that it starts may use; the first number is the soft limit.
+///
+/// # Errors
+///
+/// As setrlimit(2).
+pub fn set_limit(resource: Resource, limit: [u64; 2]) -> Result<(), Errno> {
+    // SAFETY: the kernel reads a `struct rlimit`.
+    unsafe { call3(SETRLIMIT, resource as usize, limit.as_ptr() as usize, 0) }.map(drop)
 }
 
 /// Begins a new session, without a controlling terminal.

@@ -18,8 +18,10 @@ pub struct Signal(pub u8);
 impl Signal {
     /// Reported by a PID namespace that was asked to reboot.
     pub const HUP: Self = Self(1);
-    /// Reported by a PID namespace that was asked to power off or halt.
+    /// Ctrl-C; reported by a PID namespace that was asked to power off or halt.
     pub const INT: Self = Self(2);
+    /// It cannot be caught.
+    pub const KILL: Self = Self(9);
     /// To PID 1: halt.
     pub const USR1: Self = Self(10);
     /// To PID 1: power off.
