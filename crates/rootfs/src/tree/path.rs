@@ -119,7 +119,7 @@ impl TreePath {
     }
 
     /// The path of an entry `name`, which is one name, of this directory.
-    pub(super) fn join(&self, name: &[u8]) -> Result<Self, PathError> {
+    pub(crate) fn join(&self, name: &[u8]) -> Result<Self, PathError> {
         let path = self.child(name);
         if name.len() > NAME_MAX {
             return Err(PathError::NameTooLong { path: printable(&path.0), len: name.len() });

@@ -68,13 +68,9 @@ impl Tree {
         let mut at = TreePath::root();
         let mut links = 0;
         while let Some(name) = names.pop_front() {
-            match &*name {
-                b"" | b"." => continue,
-                b".." => {
-                    at = at.split_last().map_or(at.clone(), |(parent, _)| parent);
-                    continue;
-                }
-                _ => {}
+            if *name == *b".." {
+                at = at.split_last().map_or(TreePath::root(), |(parent, _)| parent);
+                continue;
             }
             let next = at.join(&name).map_err(failed)?;
             let is_end = names.is_empty() && at_end == AtEnd::Keep;
@@ -91,8 +87,9 @@ impl Tree {
                     if target.len() + waiting > 2 * PATH_MAX {
                         return Err(failed(PathError::TooLong { len: target.len() + waiting }));
                     }
-                    let targets = target.split(|&byte| byte == b'/').map(Box::from);
-                    targets.rev().for_each(|name| names.push_front(name));
+                    let targets = target.split(|&byte| byte == b'/');
+                    let targets = targets.filter(|name| !matches!(*name, b"" | b"."));
+                    targets.rev().for_each(|name| names.push_front(name.into()));
                 }
                 _ => at = next,
             }

@@ -1,0 +1,69 @@
+//! Putting a layer on top of those below it.
+
+use super::Limit;
+use super::changes::{Change, Changes, Whiteout};
+use super::limits::Budget;
+use crate::tree::{Inode, Node, Tree, TreeError};
+
+/// Why a layer cannot be applied.
+pub(super) enum Failure {
+    Tree(TreeError),
+    Limit(Limit),
+}
+
+impl From<TreeError> for Failure {
+    fn from(error: TreeError) -> Self {
+        Self::Tree(error)
+    }
+}
+
+/// Applies a layer.
+///
+/// Whiteouts come first, so that they hide nothing of their own layer. Symbolic links whose names
+/// the layer has for directories go before that: what the layer has below them, and hides below
+/// them, is in its own directory and not where the link leads.
+pub(super) fn apply(tree: &mut Tree, changes: Changes, budget: &Budget) -> Result<(), Failure> {
+    for change in &changes.entries {
+        if let Change::Put(path, inode) = change
+            && inode.is_directory()
+        {
+            let path = tree.place_of(path)?;
+            if tree.get(&path).is_some_and(is_symlink) {
+                tree.remove(&path);
+            }
+        }
+    }
+    for whiteout in &changes.whiteouts {
+        hide(tree, whiteout)?;
+    }
+    for change in changes.entries {
+        match change {
+            Change::Put(path, inode) => tree.insert(&tree.place_of(&path)?, inode)?,
+            Change::Link(path, target) => {
+                tree.link(&tree.place_of(&path)?, &tree.place_of(&target)?)?;
+            }
+        }
+        budget.check(Limit::Entries, tree.inodes_made()).map_err(Failure::Limit)?;
+    }
+    Ok(())
+}
+
+fn hide(tree: &mut Tree, whiteout: &Whiteout) -> Result<(), TreeError> {
+    match whiteout {
+        Whiteout::Name(path) => {
+            tree.remove(&tree.place_of(path)?);
+        }
+        Whiteout::Below(directory) => {
+            let directory = tree.place_of(directory)?;
+            // What is not a directory is about to become one.
+            if !tree.clear(&directory) {
+                tree.remove(&directory);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is_symlink(inode: &Inode) -> bool {
+    matches!(inode.node, Node::Symlink(_))
+}

@@ -1,0 +1,39 @@
+//! Layers: what container images are made of, and the archives that are a tree by themselves.
+//!
+//! Each layer is inflated once, into an unlinked file of its own, the spool; the tree's contents
+//! are stretches of that file. Of a layer that is not compressed, they are stretches of the layer.
+//! Contents are thus never held in memory, and nothing is unpacked.
+//!
+//! Layers are applied as the OCI image specification 1.1 says (`layer.md`). Where it is silent:
+//!
+//! - Whiteouts hide what earlier layers have, wherever in their own layer they stand.
+//! - A name that lies below a symbolic link goes where the link leads, never out of the root, as
+//!   `fs.RootPath` of containerd and `SecureJoin` of umoci do it, through at most 40 links. A
+//!   directory of the layer replaces a link of its name, even one that stands further behind.
+//! - Directories that no layer has are made, as root's with mode 0755.
+//! - An entry for the root gives it its metadata.
+//! - Names with `..` are refused. Entries that AUFS left behind (`.wh..wh.*`) are passed over.
+//!
+//! # Memory
+//!
+//! Besides the tree, [`read_layers`] holds for each layer at work 1.5 MiB of buffers and the
+//! window of its compression: 32 KiB for gzip, at most 128 MiB for zstd and xz (8 MiB as they are
+//! mostly used). The tree takes about 400 bytes an entry, and all its names, link targets,
+//! extended attributes and maps of sparse files, while a layer is applied twice; [`Limits`] bounds
+//! both numbers.
+
+mod apply;
+mod changes;
+mod error;
+mod inflate;
+mod limits;
+mod read;
+mod source;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+pub use error::LayerError;
+pub use limits::{Limit, Limits};
+pub use read::{Progress, read_layers};
+pub use source::{Compression, LayerSource};
