@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use mote_contract::INIT_PATH;
+
 use crate::VmmError;
 use crate::accel::{Accel, kernel_words};
 
@@ -93,6 +95,12 @@ pub(crate) fn check(words: &[String]) -> Result<(), VmmError> {
     Ok(())
 }
 
+/// Whether the PID 1 that the kernel takes, which is that of the last word, is another than mote's.
+pub(crate) fn names_other_init(words: &[String]) -> bool {
+    let last = words.iter().rev().find_map(|word| word.strip_prefix("rdinit="));
+    last.is_some_and(|path| path != INIT_PATH)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,6 +119,20 @@ mod tests {
         assert_eq!(words[words.len() - 2..], ["rdinit=/.mote/init", "loglevel=7"]);
         assert!(words.contains(&"tsc_early_khz=2445423".to_owned()));
         assert!(cmdline.words().iter().all(|word| !word.why.is_empty()));
+    }
+
+    #[test]
+    fn the_last_rdinit_counts() {
+        let table: [(&[&str], bool); 4] = [
+            (&["quiet"], false),
+            (&["rdinit=/.mote/init"], false),
+            (&["rdinit=/.mote/init", "rdinit=/gone"], true),
+            (&["rdinit=/gone", "rdinit=/.mote/init"], false),
+        ];
+        for (words, other) in table {
+            let words: Vec<_> = words.iter().map(|&word| word.to_owned()).collect();
+            assert_eq!(names_other_init(&words), other, "{words:?}");
+        }
     }
 
     #[test]

@@ -103,6 +103,12 @@ const SILENT: Cause = Cause {
            before its first line: --append earlyprintk=serial may show more",
 };
 
+/// Another PID 1 than mote's runs, which never says anything over the channel.
+pub(crate) const OTHER_INIT: Cause = Cause {
+    what: "rdinit= on the kernel command line names another program than mote's init",
+    hint: "leave it out: --init PATH runs a system's own init below mote's",
+};
+
 const fn pattern(
     texts: &'static [&'static str],
     what: &'static str,
@@ -111,13 +117,46 @@ const fn pattern(
     Pattern { texts, cause: Cause { what, hint } }
 }
 
+/// What QEMU itself says when it fails.
+const QEMU_PATTERNS: &[Pattern] = &[
+    pattern(
+        &["KVM"],
+        "kvm does not work here",
+        "leave --accel out and mote takes what works here (tcg always does); mote doctor tells why kvm does not",
+    ),
+    pattern(
+        &["failed to initialize kvm"],
+        "kvm does not work here",
+        "leave --accel out and mote takes what works here (tcg always does); mote doctor tells why kvm does not",
+    ),
+    pattern(
+        &["Failed to get \"write\" lock"],
+        "another machine uses the disk",
+        "stop that machine, or give this one a disk of its own",
+    ),
+    pattern(
+        &["No space left on device"],
+        "the host's disk is full",
+        "make room where the image of the disk is",
+    ),
+];
+
+/// The cause that QEMU's own words tell, if it is known.
+pub(crate) fn classify_qemu(said: &str) -> Option<Cause> {
+    find(QEMU_PATTERNS, said)
+}
+
 /// The cause that the end of a console tells, if it is known.
 pub fn classify(console: &str) -> Option<Cause> {
     if console.trim().is_empty() {
         return Some(SILENT);
     }
-    let matches = |pattern: &&Pattern| pattern.texts.iter().all(|text| console.contains(text));
-    PATTERNS.iter().find(matches).map(|pattern| pattern.cause)
+    find(PATTERNS, console)
+}
+
+fn find(patterns: &[Pattern], said: &str) -> Option<Cause> {
+    let matches = |pattern: &&Pattern| pattern.texts.iter().all(|text| said.contains(text));
+    patterns.iter().find(matches).map(|pattern| pattern.cause)
 }
 
 /// What the kernel gave as the reason of its panic.
@@ -189,6 +228,25 @@ mod tests {
             assert_eq!(classify(console).map(|cause| cause.what), Some(what), "{console}");
         }
         assert_eq!(classify("random: crng init done"), None);
+    }
+
+    #[test]
+    fn what_qemu_says() {
+        let table = [
+            (
+                "Could not access KVM kernel module: Permission denied\nfailed to initialize kvm: x",
+                Some("kvm does not work here"),
+            ),
+            ("KVM internal error. Suberror: 1", Some("kvm does not work here")),
+            (
+                "qemu-system-x86_64: -device virtio-blk-device,drive=drive0: Failed to get \"write\" lock",
+                Some("another machine uses the disk"),
+            ),
+            ("qemu-system-x86_64: -m 1: bad size", None),
+        ];
+        for (said, what) in table {
+            assert_eq!(classify_qemu(said).map(|cause| cause.what), what, "{said}");
+        }
     }
 
     #[test]

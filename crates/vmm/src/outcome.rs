@@ -1,5 +1,6 @@
 //! How a machine ended, and when it passed what.
 
+use std::fmt;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
@@ -43,12 +44,23 @@ pub enum End {
     },
     /// The guest was reset after init had started and said nothing about it.
     Vanished,
+    /// The machine was killed because its guest was silent for too long before the session had started.
+    Silent {
+        /// How long it was silent.
+        after: Duration,
+        /// What was waited for.
+        awaited: Awaited,
+        /// The cause, where it is known.
+        cause: Option<Cause>,
+    },
     /// QEMU failed.
     VmmFailed {
         /// How it ended.
         status: ExitStatus,
         /// The end of what it printed, fit for a terminal.
         said: String,
+        /// The cause, where it is known.
+        cause: Option<Cause>,
     },
     /// The guest broke the protocol of the channel, and the machine was killed.
     Misbehaved {
@@ -65,6 +77,24 @@ pub enum End {
         /// The time that it had.
         after: Duration,
     },
+}
+
+/// What a machine has to pass before its session starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Awaited {
+    /// Init's first word.
+    Init,
+    /// That the classic system, or whatever else stands before the session, is up.
+    System,
+}
+
+impl fmt::Display for Awaited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Init => "the guest's init",
+            Self::System => "the guest's system to come up",
+        })
+    }
 }
 
 /// When a machine passed what. The instants are the host's; boot times are the guest's own, since its kernel's start.

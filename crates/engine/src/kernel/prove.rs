@@ -232,6 +232,7 @@ fn run(host: &Host, machine: Machine) -> Result<(Outcome, String), EngineError> 
         console_log: None,
         control: Control::new()?,
         timeout: Some(TIMEOUT),
+        silence_limit: TIMEOUT,
         on_event: &mut on_event,
     };
     let outcome = running.attach(io, &host.cancel)?;

@@ -90,7 +90,13 @@ impl Ended {
                 ("the guest ended before its init ran".to_owned(), *cause)
             }
             End::Vanished => ("the guest was reset without a word".to_owned(), None),
-            End::VmmFailed { status, said } => (format!("qemu failed, {status}: {said}"), None),
+            End::VmmFailed { status, said, cause } => {
+                (format!("qemu failed, {status}: {said}"), *cause)
+            }
+            End::Silent { after, awaited, cause } => {
+                let seconds = after.as_secs();
+                (format!("waited for {awaited}, and nothing was heard for {seconds} s"), *cause)
+            }
             End::Misbehaved { reason } => {
                 (format!("the guest broke the protocol of the channel: {reason}"), None)
             }

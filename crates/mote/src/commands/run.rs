@@ -9,7 +9,7 @@ use mote_contract::{Outcome as SessionOutcome, TerminalSize};
 use mote_engine::run::{Ended, Plan};
 use mote_engine::{EngineError, Host, program};
 use mote_manifest::{Recipe, RunSettings};
-use mote_vmm::{Control, End, Event, RawMode, SessionIo, Sink, terminal_size};
+use mote_vmm::{Control, End, Event, RawMode, SILENCE_LIMIT, SessionIo, Sink, terminal_size};
 
 use super::write_out;
 use crate::args::Run;
@@ -123,6 +123,9 @@ fn attach(host: &Host, plan: &Plan, streams: Streams, verbose: bool) -> Result<E
     let mut attached = None;
     let mut on_event = |event: &Event| match event {
         Event::Console(line) if verbose => eprint!("{line}{line_end}"),
+        Event::StillWaiting { awaited, silent } => {
+            eprint!("still waiting for {awaited}, {} s; ^C stops{line_end}", silent.as_secs());
+        }
         Event::Started => attached = Some(signals::attach(control.clone())),
         Event::Ended => attached = None,
         _ => {}
@@ -134,6 +137,7 @@ fn attach(host: &Host, plan: &Plan, streams: Streams, verbose: bool) -> Result<E
         console_log: None,
         control: control.clone(),
         timeout: None,
+        silence_limit: SILENCE_LIMIT,
         on_event: &mut on_event,
     };
     let ended = instance.attach(host, io);

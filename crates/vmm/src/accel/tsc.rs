@@ -13,11 +13,16 @@ const READINGS: usize = 8;
 /// Measures the rate of the host's time stamp counter in kHz, which takes 50 ms and is worth remembering with the
 /// answer of [`probe_accel`](crate::probe_accel). None where the counter does not run at one rate.
 pub fn measure_host_tsc_khz() -> Option<u32> {
-    let is_steady = std::fs::read_to_string("/proc/cpuinfo")
-        .is_ok_and(|text| text.split_whitespace().any(|flag| flag == "constant_tsc"));
-    if !is_steady {
-        return None;
-    }
+    let is_steady = std::fs::read_to_string("/proc/cpuinfo").is_ok_and(|text| is_steady(&text));
+    if is_steady { measure_khz() } else { None }
+}
+
+/// Whether the counter runs at one rate, by what the kernel says of the processor.
+fn is_steady(cpuinfo: &str) -> bool {
+    cpuinfo.split_whitespace().any(|flag| flag == "constant_tsc")
+}
+
+fn measure_khz() -> Option<u32> {
     let from = reading()?;
     std::thread::sleep(SPAN);
     let to = reading()?;
@@ -65,13 +70,24 @@ fn ticks() -> Option<u64> {
 mod tests {
     use super::*;
 
+    /// Two measurements of a counter that is not steady may differ: where that is so, there must be no rate.
     #[test]
-    fn the_rate_is_plausible_and_comes_out_again() {
-        let Some(first) = measure_host_tsc_khz() else {
-            return; // a host without a steady counter has no rate to be tested
+    fn a_rate_is_plausible_and_comes_out_again_or_there_is_none() {
+        let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap();
+        let rates = [measure_host_tsc_khz(), measure_host_tsc_khz()];
+        let [Some(first), Some(second)] = rates else {
+            assert!(rates == [None, None] && !is_steady(&cpuinfo), "{rates:?}");
+            return;
         };
-        let second = measure_host_tsc_khz().unwrap();
+        assert!(is_steady(&cpuinfo));
         assert!((500_000..10_000_000).contains(&first), "{first} kHz");
         assert!(first.abs_diff(second) < first / 1000, "{first} and {second} kHz");
+    }
+
+    #[test]
+    fn what_the_kernel_says_of_the_counter() {
+        assert!(is_steady("flags\t\t: fpu tsc constant_tsc nonstop_tsc\n"));
+        assert!(!is_steady("flags\t\t: fpu tsc\n"));
+        assert!(measure_khz().is_some() || cfg!(not(target_arch = "x86_64")));
     }
 }

@@ -13,6 +13,7 @@ use mote_contract::Io;
 use mote_process::{Cancel, Command, Program, Streams};
 
 use super::{Wiring, render_argv};
+use crate::console::OTHER_INIT;
 use crate::{KernelFile, MachineSpec, Running, VmmError, cmdline, memory, ports};
 
 /// QEMU's program for x86-64 machines.
@@ -105,7 +106,8 @@ impl Machine {
             stdout: their_stdout.into(),
             stderr: their_stderr.into(),
         })?;
-        Ok(Running { child, console, channel, said, spawned })
+        let no_init = cmdline::names_other_init(&self.spec.cmdline).then_some(OTHER_INIT);
+        Ok(Running { child, console, channel, said, spawned, no_init })
     }
 }
 

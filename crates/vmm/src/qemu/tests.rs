@@ -89,6 +89,7 @@ fn attach(running: Running, cancel: &Cancel, on_event: &mut dyn FnMut(&Event)) -
         console_log: None,
         control: Control::new().unwrap(),
         timeout: Some(Duration::from_secs(60)),
+        silence_limit: crate::SILENCE_LIMIT,
         on_event,
     };
     running.attach(io, cancel).unwrap()
@@ -178,7 +179,7 @@ fn what_qemu_says_itself_is_passed_on() {
     let sandbox = tempfile::tempdir().unwrap();
     let mut machine = machine(&sandbox, &printing("", Then::Reset));
     machine.spec.drives[0].file = sandbox.path().join("missing");
-    let End::VmmFailed { status, said } = run(machine).end else { panic!() };
+    let End::VmmFailed { status, said, .. } = run(machine).end else { panic!() };
     assert_eq!(status.code(), Some(1));
     assert!(said.contains("missing': No such file or directory"), "{said}");
 }
@@ -196,7 +197,7 @@ fn a_qemu_that_dies_is_told_from_a_guest_that_does() {
         fs::set_permissions(&broken, fs::Permissions::from_mode(0o755)).unwrap();
         let machine = machine(&sandbox, &printing("", Then::Reset));
         let outcome = run(Machine { qemu: Program::at(broken), ..machine });
-        let End::VmmFailed { status, said } = outcome.end else { panic!("{:?}", outcome.end) };
+        let End::VmmFailed { status, said, .. } = outcome.end else { panic!("{:?}", outcome.end) };
         assert!(status_text.starts_with(&status.to_string()), "{status}");
         assert_eq!(said, words);
     }

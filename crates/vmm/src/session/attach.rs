@@ -12,9 +12,10 @@ use rustix::event::{PollFd, PollFlags};
 use super::channel::Channel;
 use super::io::{Event, SessionIo};
 use super::record::ConsoleRecord;
+use super::silence::Silence;
 use super::streams::Streams;
-use crate::console::{classify, panic_line};
-use crate::outcome::{End, Outcome, Timeline};
+use crate::console::{Cause, classify, classify_qemu, panic_line};
+use crate::outcome::{Awaited, End, Outcome, Timeline};
 use crate::{Control, VmmError};
 
 /// How long QEMU may take to exit once the guest has announced its end.
@@ -34,6 +35,8 @@ pub struct Running {
     /// What QEMU itself prints.
     pub(crate) said: PipeReader,
     pub(crate) spawned: Instant,
+    /// Why init will not be heard of, if that is known already.
+    pub(crate) no_init: Option<Cause>,
 }
 
 impl Running {
@@ -69,6 +72,8 @@ pub(super) struct Attached<'a> {
     pub(super) cancel: Cancel,
     pub(super) on_event: &'a mut dyn FnMut(&Event),
     pub(super) timeout: Option<Duration>,
+    pub(super) silence: Silence,
+    pub(super) no_init: Option<Cause>,
     pub(super) timeline: Timeline,
     pub(super) session: Option<SessionOutcome>,
     pub(super) stop: Option<Stop>,
@@ -116,6 +121,8 @@ impl<'a> Attached<'a> {
             cancel,
             on_event: io.on_event,
             timeout: io.timeout,
+            silence: Silence::new(io.silence_limit, running.spawned),
+            no_init: running.no_init,
             timeline: Timeline::new(running.spawned),
             session: None,
             stop: None,
@@ -202,7 +209,19 @@ impl<'a> Attached<'a> {
         }
         let of_stop = self.timeline.stopping.map(|since| since + STOP_GRACE);
         let of_timeout = self.timeout.map(|timeout| self.timeline.spawned + timeout);
-        of_stop.into_iter().chain(of_timeout).min()
+        let of_silence = self.awaited().map(|_| self.silence.deadline());
+        of_stop.into_iter().chain(of_timeout).chain(of_silence).min()
+    }
+
+    /// What the guest has to do before its session starts. A machine without channel never tells.
+    pub(super) fn awaited(&self) -> Option<Awaited> {
+        let Link::Channel { .. } = &self.link else { return None };
+        match (self.timeline.hello, self.timeline.started) {
+            _ if self.session.is_some() || self.stop.is_some() => None,
+            (None, _) => Some(Awaited::Init),
+            (Some(_), None) => Some(Awaited::System),
+            (Some(_), Some(_)) => None,
+        }
     }
 
     /// Bytes of standard input that the guest takes now.
@@ -235,7 +254,10 @@ impl<'a> Attached<'a> {
             (_, Some(Stop::Reboot), _) => End::Reboot,
             (_, Some(Stop::Halt), _) => End::Halt,
             (Some(outcome), _, _) => End::Session(outcome),
-            (None, _, Some(status)) => End::VmmFailed { status, said },
+            (None, _, Some(status)) => {
+                let cause = classify_qemu(&said);
+                End::VmmFailed { status, said, cause }
+            }
             (None, _, None) => self.sudden_end(console),
         }
     }

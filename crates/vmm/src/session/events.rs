@@ -12,8 +12,10 @@ use super::attach::{Attached, KVM_IS_STUCK, Link, Source};
 use super::channel::RECEIVE_BYTES;
 use super::control::Request;
 use super::io::Event;
+use super::silence::Verdict;
 use super::streams::{Stdin, Streams, Written};
-use crate::outcome::{End, Milestone};
+use crate::console::classify;
+use crate::outcome::{Awaited, End, Milestone};
 
 /// How long QEMU may take to flush its drives when it is told to end.
 const CANCEL_GRACE: Duration = Duration::from_secs(1);
@@ -44,9 +46,31 @@ impl Attached<'_> {
         let over = self.timeout.filter(|timeout| self.timeline.spawned.elapsed() >= *timeout);
         if let Some(after) = over {
             self.killed = Some(End::TimedOut { after });
+            return self.kill();
         }
-        // Otherwise the guest had announced its end, and so how it ended is known.
-        self.kill()
+        match self.awaited() {
+            Some(awaited) => self.look_at_silence(awaited),
+            // The guest had announced its end, and so how it ended is known.
+            None => self.kill(),
+        }
+    }
+
+    fn look_at_silence(&mut self, awaited: Awaited) -> io::Result<()> {
+        match self.silence.look(Instant::now()) {
+            Verdict::Wait => Ok(()),
+            Verdict::Notice(silent) => {
+                (self.on_event)(&Event::StillWaiting { awaited, silent });
+                Ok(())
+            }
+            Verdict::Stuck(after) => {
+                let cause = match awaited {
+                    Awaited::Init => self.no_init.or_else(|| classify(&self.record.tail())),
+                    Awaited::System => None,
+                };
+                self.killed = Some(End::Silent { after, awaited, cause });
+                self.kill()
+            }
+        }
     }
 
     fn note_exit(&mut self) -> io::Result<()> {
@@ -124,7 +148,9 @@ impl Attached<'_> {
             }
             Received::Bytes(length) => length,
         };
-        self.timeline.first_console.get_or_insert_with(Instant::now);
+        let now = Instant::now();
+        self.timeline.first_console.get_or_insert(now);
+        self.silence.broken(now);
         let on_event = &mut *self.on_event;
         self.record.push(&buffer[..length], &mut |line| on_event(&Event::Console(line)));
         if let Link::Console { .. } = self.link {
@@ -180,6 +206,7 @@ impl Attached<'_> {
 
     fn advance(&mut self, step: Step) {
         let seen = Instant::now();
+        self.silence.broken(seen);
         let milestone = |boottime_ns| Some(Milestone { seen, boottime_ns });
         let event = match step {
             Step::Nothing => return,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use mote_contract::Stop;
 
-use crate::Control;
+use crate::{Awaited, Control};
 
 /// The host's end of a session.
 pub struct SessionIo<'a> {
@@ -23,6 +23,9 @@ pub struct SessionIo<'a> {
     pub control: Control,
     /// Kills the machine when it runs for longer.
     pub timeout: Option<Duration>,
+    /// Kills the machine when its guest says nothing for so long before the session has started, neither on the
+    /// console nor over the channel: see [`SILENCE_LIMIT`](crate::SILENCE_LIMIT).
+    pub silence_limit: Duration,
     /// Learns of each event.
     pub on_event: &'a mut dyn FnMut(&Event),
 }
@@ -42,6 +45,13 @@ pub enum Event {
     Console(String),
     /// Init has started.
     Hello,
+    /// For some time nothing has been heard of the guest, which has not started its session.
+    StillWaiting {
+        /// For what.
+        awaited: Awaited,
+        /// How long nothing has been heard.
+        silent: Duration,
+    },
     /// The classic system is up.
     SystemUp,
     /// The session's program was executed.

@@ -6,6 +6,7 @@ mod control;
 mod events;
 mod io;
 mod record;
+mod silence;
 mod streams;
 #[cfg(test)]
 mod tests;
@@ -13,3 +14,4 @@ mod tests;
 pub use attach::Running;
 pub use control::Control;
 pub use io::{Event, SessionIo, Sink};
+pub use silence::SILENCE_LIMIT;

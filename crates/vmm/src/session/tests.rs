@@ -16,7 +16,10 @@ use mote_process::{Cancel, Command, Program, Streams};
 use sha2::{Digest, Sha256};
 
 use super::{Control, Event, Running, SessionIo, Sink};
-use crate::{End, Outcome};
+use crate::{Awaited, End, Outcome};
+
+/// A guest played by a thread may be held up, but not for so long.
+const SILENCE: Duration = Duration::from_secs(10);
 
 /// The guest's ends of a machine whose QEMU is a program that exits when `power` is closed.
 struct Guest {
@@ -39,7 +42,14 @@ fn machine() -> (Running, Guest) {
     let mut command = Command::new(&Program::at("/bin/cat"));
     let streams = Streams { stdin: power_off.into(), stdout: Stdio::null(), stderr: Stdio::null() };
     let child = command.spawn(streams).unwrap();
-    let running = Running { child, console, channel: Some(channel), said, spawned: Instant::now() };
+    let running = Running {
+        child,
+        console,
+        channel: Some(channel),
+        said,
+        spawned: Instant::now(),
+        no_init: None,
+    };
     (running, Guest { console: their_console, channel: their_channel, said: their_said, power })
 }
 
@@ -115,6 +125,7 @@ fn run_with(
         console_log: None,
         control: control.clone(),
         timeout,
+        silence_limit: SILENCE,
         on_event: &mut |event| events.push(event.clone()),
     };
     let outcome = running.attach(io, cancel).unwrap();
@@ -308,6 +319,60 @@ fn time_can_be_limited() {
 }
 
 #[test]
+fn a_guest_that_stays_silent_is_given_up() {
+    let limit = Duration::from_millis(200);
+    for (frames, awaited) in [(vec![], Awaited::Init), (vec![HELLO], Awaited::System)] {
+        let (running, mut guest) = machine();
+        let guest = thread::spawn(move || {
+            guest.send(&frames);
+            guest.console.write_all(b"booting\n").unwrap();
+            let _ = guest.channel.read(&mut [0; 8]);
+        });
+        let io = SessionIo {
+            stdin: None,
+            stdout: Sink::Writer(&mut io::sink()),
+            stderr: Sink::Writer(&mut io::sink()),
+            console_log: None,
+            control: Control::new().unwrap(),
+            timeout: None,
+            silence_limit: limit,
+            on_event: &mut |_| {},
+        };
+        let outcome = running.attach(io, &Cancel::default()).unwrap();
+        guest.join().unwrap();
+        let End::Silent { after, awaited: what, cause: None } = outcome.end else {
+            panic!("{:?}", outcome.end);
+        };
+        assert!(after >= limit && what == awaited, "{after:?} {what}");
+        assert_eq!(outcome.console_tail, "booting");
+    }
+}
+
+#[test]
+fn a_session_may_be_silent() {
+    let (running, mut guest) = machine();
+    let guest = thread::spawn(move || {
+        guest.send(&[HELLO, STARTED]);
+        thread::sleep(Duration::from_millis(400));
+        guest.send(&[ended(SessionOutcome::Exit(0))]);
+        guest.stop(Stop::Ended);
+    });
+    let io = SessionIo {
+        stdin: None,
+        stdout: Sink::Writer(&mut io::sink()),
+        stderr: Sink::Writer(&mut io::sink()),
+        console_log: None,
+        control: Control::new().unwrap(),
+        timeout: None,
+        silence_limit: Duration::from_millis(200),
+        on_event: &mut |_| {},
+    };
+    let outcome = running.attach(io, &Cancel::default()).unwrap();
+    guest.join().unwrap();
+    assert_eq!(outcome.end, End::Session(SessionOutcome::Exit(0)));
+}
+
+#[test]
 fn requests_of_other_threads_reach_the_session() {
     let control = Control::new().unwrap();
     control.resize(TerminalSize { rows: 1, cols: 2 });
@@ -340,6 +405,7 @@ fn a_session_whose_reader_is_gone_gets_sigpipe() {
         console_log: None,
         control: Control::new().unwrap(),
         timeout: None,
+        silence_limit: crate::SILENCE_LIMIT,
         on_event: &mut |_| {},
     };
     let outcome = running.attach(io, &Cancel::default()).unwrap();
@@ -375,6 +441,7 @@ fn a_slow_reader_holds_up_the_guest_but_not_the_user() {
         console_log: None,
         control: Control::new().unwrap(),
         timeout: None,
+        silence_limit: crate::SILENCE_LIMIT,
         on_event: &mut |_| {},
     };
     let outcome = running.attach(io, &cancel).unwrap();
@@ -401,6 +468,7 @@ fn the_console_is_kept_whole_and_passed_on_in_lines() {
         console_log: Some(File::create(&log).unwrap()),
         control: Control::new().unwrap(),
         timeout: None,
+        silence_limit: crate::SILENCE_LIMIT,
         on_event: &mut |event| events.push(event.clone()),
     };
     let outcome = running.attach(io, &Cancel::default()).unwrap();
