@@ -5,6 +5,7 @@
 
 pub mod cpio;
 pub mod erofs;
+pub mod ext4;
 
 mod compression;
 mod entry;

@@ -1,0 +1,11 @@
+//! The ext4 file system, after `Documentation/filesystems/ext4` of Linux 6.12.
+//!
+//! [`write_ext4`] writes a tree in one pass: every place is planned in memory, then each byte is
+//! written once, where it belongs. [`read_ext4`] reads a tree back, also from what others wrote.
+
+mod format;
+mod reader;
+mod writer;
+
+pub use reader::{FormatError, ReadError, Summary, list_ext4, read_ext4};
+pub use writer::{Ext4Options, Journal, WriteError, write_ext4};
