@@ -67,7 +67,7 @@ pub enum CredentialsError {
         /// The file that names it.
         path: PathBuf,
         /// Why not.
-        source: HelperError,
+        source: Box<HelperError>,
     },
 }
 
@@ -109,11 +109,9 @@ impl CredentialsError {
             Self::Read { .. } | Self::Malformed { .. } | Self::Entry { .. } => {
                 "log in again with docker login or podman login".to_owned()
             }
-            Self::Helper {
-                name,
-                source: HelperError::Process(ProcessError::NotFound { .. }),
-                ..
-            } => {
+            Self::Helper { name, source, .. }
+                if matches!(**source, HelperError::Process(ProcessError::NotFound { .. })) =>
+            {
                 format!("install docker-credential-{name}, or take it out of the file")
             }
             Self::Helper { .. } => return None,
@@ -144,9 +142,12 @@ pub(crate) fn find(
             Finding::Nothing => None,
             Finding::Credential(credential) => Some(credential),
             Finding::AskHelper { name, key } => {
-                helper::ask(&name, &key, &access.program_path, cancel).map_err(|source| {
-                    CredentialsError::Helper { name, path: path.clone(), source }
-                })?
+                let helper = |source| CredentialsError::Helper {
+                    name: name.clone(),
+                    path: path.clone(),
+                    source: Box::new(source),
+                };
+                helper::ask(&name, &key, &access.program_path, cancel).map_err(helper)?
             }
         };
         if found.is_some() {

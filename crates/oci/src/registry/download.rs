@@ -6,7 +6,7 @@ use super::TransferError;
 use super::client::{Registry, check_length};
 use super::http::Trouble;
 use crate::document::Descriptor;
-use crate::store::{BlobStore, Claim, Partial};
+use crate::store::{BlobStore, Partial};
 use crate::{OciError, PullEvent};
 
 impl Registry<'_> {
@@ -18,7 +18,7 @@ impl Registry<'_> {
     ) -> Result<(), OciError> {
         let digest = descriptor.digest;
         let on_wait = || (self.on_event)(PullEvent::Waiting { digest });
-        if let Claim::Ours(mut partial) = store.claim(descriptor, self.stop, &on_wait)? {
+        if let Some(mut partial) = store.claim(descriptor, self.stop, &on_wait)? {
             partial.take_up(self.stop)?;
             self.complete(&mut partial)?;
             if partial.digest() != digest && partial.is_pieced() {

@@ -20,7 +20,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 pub use names::StoredImage;
-pub(crate) use partial::{Claim, Partial};
+pub(crate) use partial::Partial;
 pub use unused::Freed;
 
 use crate::document::{DOCUMENT_MAX_BYTES, Descriptor};

@@ -16,14 +16,6 @@ use crate::{Digest, OciError};
 /// How much is read at once.
 const CHUNK: usize = 256 << 10;
 
-/// Whose work a blob is.
-pub(crate) enum Claim {
-    /// It is there.
-    Present,
-    /// Ours.
-    Ours(Partial),
-}
-
 /// What is there of a blob, and the lock on it.
 pub(crate) struct Partial {
     descriptor: Descriptor,
@@ -37,27 +29,27 @@ pub(crate) struct Partial {
 }
 
 impl BlobStore {
-    /// Waits until the blob is there, or is ours to download. `on_wait` is called once if somebody
-    /// else downloads it.
+    /// Waits until the blob is there, which gives nothing, or is ours to download. `on_wait` is
+    /// called once if somebody else downloads it.
     pub(crate) fn claim(
         &self,
         descriptor: &Descriptor,
         stop: &Stop<'_>,
         on_wait: &dyn Fn(),
-    ) -> Result<Claim, OciError> {
+    ) -> Result<Option<Partial>, OciError> {
         self.make_folder()?;
         let blob_path = self.blob_path(&descriptor.digest);
         let path = blob_path.with_extension("partial");
         let mut waiting = false;
         loop {
             if self.locate(descriptor)?.is_some() {
-                return Ok(Claim::Present);
+                return Ok(None);
             }
             if let Some(file) = try_lock(&path)? {
                 // Its last holder may have finished in between.
                 if self.locate(descriptor)?.is_none() {
                     let partial = Partial::new(*descriptor, path, blob_path, file);
-                    return Ok(Claim::Ours(partial));
+                    return Ok(Some(partial));
                 }
                 remove(&path)?;
                 continue;

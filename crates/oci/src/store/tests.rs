@@ -118,8 +118,10 @@ fn two_that_want_one_blob_share_the_work() {
                 let cancel = Cancel::default();
                 let stop = Stop::new(&cancel);
                 start.wait();
-                let on_wait = || drop(waits.fetch_add(1, Ordering::SeqCst));
-                let Claim::Ours(mut partial) = store.claim(&blob, &stop, &on_wait).unwrap() else {
+                let on_wait = || {
+                    waits.fetch_add(1, Ordering::SeqCst);
+                };
+                let Some(mut partial) = store.claim(&blob, &stop, &on_wait).unwrap() else {
                     return;
                 };
                 downloads.fetch_add(1, Ordering::SeqCst);
@@ -154,10 +156,7 @@ fn what_is_there_is_gone_on_with() {
     let cancel = Cancel::default();
     let stop = Stop::new(&cancel);
     let blob = descriptor(b"0123456789");
-    let claim = || match store.claim(&blob, &stop, &|| ()).unwrap() {
-        Claim::Ours(partial) => partial,
-        Claim::Present => panic!("it is there"),
-    };
+    let claim = || store.claim(&blob, &stop, &|| ()).unwrap().expect("it is not there yet");
     let mut first = claim();
     first.append(b"01234", "").unwrap();
     drop(first);
@@ -171,5 +170,5 @@ fn what_is_there_is_gone_on_with() {
     assert_eq!(second.there(), 0);
     second.append(b"0123456789", "").unwrap();
     second.accept().unwrap();
-    assert!(matches!(store.claim(&blob, &stop, &|| ()).unwrap(), Claim::Present));
+    assert!(store.claim(&blob, &stop, &|| ()).unwrap().is_none());
 }
