@@ -75,10 +75,7 @@ impl ConfigError {
             Self::Syntax(error) => error.hint(),
             Self::Conflict(error) => error.hint(),
             Self::Process(error) => error.hint(),
-            Self::Dropped { .. } => Some(
-                "ask for what they depend on, or mark a line of a fragment as optional: CONFIG_X=y # optional"
-                    .to_owned(),
-            ),
+            Self::Dropped { dropped, .. } => Some(dropped_hint(dropped)),
             Self::HostFiles { .. } => Some(
                 "a kernel is known by its source and configuration alone: leave it empty, and put the files into an image"
                     .to_owned(),
@@ -132,6 +129,22 @@ impl fmt::Display for Unfulfilled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&render_dropped(&self.dropped, &self.reasons).join("\n  "))
     }
+}
+
+/// The lines that ask for what is missing, to be pasted into a fragment.
+fn dropped_hint(dropped: &[Unfulfilled]) -> String {
+    const OPTIONAL: &str = "mark a line of a fragment as optional: CONFIG_X=y # optional";
+    let mut missing = Vec::new();
+    for symbol in dropped.iter().flat_map(|unfulfilled| Reason::missing(&unfulfilled.reasons)) {
+        if !missing.contains(&symbol) {
+            missing.push(symbol);
+        }
+    }
+    if missing.is_empty() {
+        return format!("ask for what they depend on, or {OPTIONAL}");
+    }
+    let lines: String = missing.iter().map(|symbol| format!("  CONFIG_{symbol}=y\n")).collect();
+    format!("ask for what they depend on, in a fragment:\n{lines}or {OPTIONAL}")
 }
 
 /// `1 symbol that was`, `2 symbols that were`.
