@@ -123,6 +123,8 @@ pub enum EngineError {
     SourceGone {
         /// Its digest.
         digest: String,
+        /// The directory that it lay in, if it did.
+        seen: Option<PathBuf>,
     },
     /// A kernel cannot do what a run needs.
     #[error("this kernel cannot run it: {}{}", kernel.display(), lines(lacks))]
@@ -172,6 +174,12 @@ pub enum EngineError {
         pinned: String,
         /// The digest that it has.
         found: String,
+    },
+    /// A folder where a file is to be written.
+    #[error("cannot write a file to {}: it is a directory", path.display())]
+    OutputIsDirectory {
+        /// What was given.
+        path: PathBuf,
     },
     /// A folder that is to be written holds what is not mote's.
     #[error("the folder holds something else: {}", path.display())]
@@ -224,7 +232,14 @@ impl EngineError {
             Self::Io { source, .. } | Self::Scratch(source) => return full_disk_hint(source),
             Self::NoKernels => "build one: mote kernel build",
             Self::NoSuchKernel { .. } | Self::AmbiguousKernel { .. } => "list them: mote kernel ls",
-            Self::SourceGone { .. } => "give it with --source",
+            Self::SourceGone { seen: Some(path), .. } => {
+                let path = path.display();
+                return Some(format!(
+                    "it was {path}, which is gone or has changed; give another one with --source"
+                ));
+            }
+            Self::SourceGone { seen: None, .. } => "give it with --source",
+            Self::OutputIsDirectory { .. } => "name a file in it",
             Self::FolderInUse { .. } => "give a new folder, or an empty one",
         };
         Some(hint.to_owned())

@@ -1,6 +1,8 @@
 //! From what the user named to a Linux source in a directory.
 
+use std::ffi::OsString;
 use std::fs;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use mote_kernel::KernelVersion;
@@ -90,30 +92,57 @@ impl Identified {
     }
 }
 
-/// The source with this digest again: unpacked in the cache, or the one that `auto` finds.
+/// The source with this digest again: unpacked in the cache, in the directory in which it was seen
+/// last, or in the tarball that `auto` finds.
 pub(crate) fn find_again(host: &Host, digest: &Digest) -> Result<Source, EngineError> {
     if let Some(dir) = host.cache.get(Shelf::Sources, &digest.to_string()) {
         return Ok(Source::open_unpacked(&dir, digest.clone())?);
     }
-    match identify(host, &SourceWanted::default()) {
-        Ok(found) if found.digest == *digest => found.open(host),
-        _ => Err(EngineError::SourceGone { digest: digest.to_string() }),
+    let seen = fs::read(directory_note(host, digest)?).ok();
+    let seen = seen.map(|path| PathBuf::from(OsString::from_vec(path)));
+    if let Some(path) = seen.as_ref().filter(|path| path.is_dir()) {
+        match open_directory(host, path) {
+            Ok(source) if source.digest == *digest => return Ok(source),
+            // It was changed since, or built in.
+            _ => host.cancel.check()?,
+        }
     }
+    let sources = host.cache.shelf(Shelf::Sources);
+    if let Ok(Found::Tarball(path)) = source::find_on_machine(&host.debian_sources, &sources)
+        && digest_tarball(host, &path)? == *digest
+    {
+        return unpack(host, &path, digest);
+    }
+    Err(EngineError::SourceGone { digest: digest.to_string(), seen })
 }
 
 fn directory(host: &Host, path: &Path) -> Result<Identified, EngineError> {
-    let memo = host.cache.memo()?;
-    let step = Step::Digest { path: path.to_owned() };
-    let source = event::step(&*host.sink, step, |progress| {
-        Source::open_directory(path, &memo, &host.cancel, progress)
-    })?;
+    let source = open_directory(host, path)?;
+    // Only a note, which is verified when it is read.
+    let _ = fs::write(directory_note(host, &source.digest)?, source.dir.as_os_str().as_bytes());
     Ok(Identified::unpacked(source))
 }
 
-fn tarball(host: &Host, path: &Path) -> Result<Identified, EngineError> {
+/// Where it is noted in which directory a source lies.
+fn directory_note(host: &Host, digest: &Digest) -> Result<PathBuf, EngineError> {
+    Ok(host.cache.memo()?.join(format!("directory-{digest}")))
+}
+
+fn open_directory(host: &Host, path: &Path) -> Result<Source, EngineError> {
     let memo = host.cache.memo()?;
-    let digest = source::digest_tarball(path, &memo, &host.cancel, &|_, _| ())?;
-    let note = memo.join(format!("version-{digest}"));
+    let step = Step::Digest { path: path.to_owned() };
+    Ok(event::step(&*host.sink, step, |progress| {
+        Source::open_directory(path, &memo, &host.cancel, progress)
+    })?)
+}
+
+fn digest_tarball(host: &Host, path: &Path) -> Result<Digest, EngineError> {
+    Ok(source::digest_tarball(path, &host.cache.memo()?, &host.cancel, &|_, _| ())?)
+}
+
+fn tarball(host: &Host, path: &Path) -> Result<Identified, EngineError> {
+    let digest = digest_tarball(host, path)?;
+    let note = host.cache.memo()?.join(format!("version-{digest}"));
     let version = match fs::read_to_string(&note).ok().and_then(|text| text.parse().ok()) {
         Some(version) => version,
         None => {
@@ -172,4 +201,82 @@ fn download(
             .map_err(|error: SourceError| error.into())
         },
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+    use std::process::Command;
+    use std::sync::Arc;
+
+    use mote_kernel::source::Mirror;
+    use mote_process::Cancel;
+
+    use super::*;
+    use crate::cache::Cache;
+
+    fn host(dir: &Path) -> Host {
+        Host {
+            cache: Cache::new(dir.join("cache")),
+            state: dir.join("state"),
+            search_path: std::env::var_os("PATH").unwrap(),
+            debian_sources: dir.join("debian"),
+            mirror: Mirror { base_url: String::new(), proxy: None },
+            jobs: NonZeroUsize::MIN,
+            cancel: Cancel::default(),
+            sink: Arc::new(|_| ()),
+        }
+    }
+
+    /// The smallest tree that passes for Linux.
+    fn write_linux(dir: &Path, version: u32) {
+        for path in ["Kconfig", "scripts/kconfig/Makefile", "arch/x86/Makefile"] {
+            let path = dir.join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        let makefile = format!("VERSION = {version}\nPATCHLEVEL = 12\nSUBLEVEL = 95\n");
+        fs::write(dir.join("Makefile"), makefile).unwrap();
+    }
+
+    fn wanted(path: &Path) -> SourceWanted {
+        SourceWanted { spec: SourceSpec::Directory(path.to_owned()), pinned: None }
+    }
+
+    #[test]
+    fn a_directory_is_found_again_until_it_changes() {
+        let dir = tempfile::tempdir().unwrap();
+        let host = host(dir.path());
+        let linux = dir.path().join("linux");
+        write_linux(&linux, 6);
+        let digest = identify(&host, &wanted(&linux)).unwrap().digest;
+        assert_eq!(find_again(&host, &digest).unwrap().dir, linux.canonicalize().unwrap());
+
+        write_linux(&linux, 7);
+        let error = find_again(&host, &digest).unwrap_err();
+        assert!(error.to_string().ends_with(&format!("sha256 {digest}")), "{error}");
+        let hint = error.hint().unwrap();
+        assert!(hint.contains(linux.to_str().unwrap()) && hint.contains("--source"), "{hint}");
+    }
+
+    /// A tarball of another source is not unpacked to find that out.
+    #[test]
+    fn a_tarball_is_found_again_by_its_digest() {
+        let dir = tempfile::tempdir().unwrap();
+        let host = host(dir.path());
+        write_linux(&dir.path().join("linux"), 6);
+        fs::create_dir(&host.debian_sources).unwrap();
+        let tarball = host.debian_sources.join("linux-source-6.12.tar.xz");
+        let mut tar = Command::new("tar");
+        tar.arg("-C").arg(dir.path()).arg("-cJf").arg(&tarball).arg("linux");
+        assert!(tar.status().expect("tar is installed").success());
+
+        let other = "ab".repeat(32).parse::<Digest>().unwrap();
+        let error = find_again(&host, &other).unwrap_err();
+        assert_eq!(error.hint().unwrap(), "give it with --source");
+        assert_eq!(host.cache.entries(Shelf::Sources).unwrap(), []);
+
+        let digest = digest_tarball(&host, &tarball).unwrap();
+        assert_eq!(find_again(&host, &digest).unwrap().version.to_string(), "6.12.95");
+    }
 }

@@ -168,9 +168,9 @@ fn unknown_symbols_have_a_nearest_name() {
 fn a_symbol_is_explained() {
     let sandbox = shared();
     let kernel = sandbox.kernel();
+    // Built from a directory: mote remembers which.
     let explain = |symbol: &str| {
         let mote = sandbox.mote(["kernel", "explain", "--kernel"]).arg(kernel).arg(symbol);
-        let mote = mote.arg("--source").arg(source("MOTE_TEST_SOURCE_6_12"));
         mote.run_within(BUILD_PATIENCE)
     };
     let net = explain("CONFIG_VIRTIO_NET").expect_code(0).text();
