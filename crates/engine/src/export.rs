@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::EngineError;
@@ -13,13 +14,27 @@ fn beside(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
+/// Refuses a file that could not be written in the end, before anything is made for it.
+///
+/// # Errors
+/// A directory; a file in a directory that does not exist.
+pub fn check_file(to: &Path) -> Result<(), EngineError> {
+    if to.is_dir() || to.as_os_str().as_bytes().ends_with(b"/") {
+        return Err(EngineError::OutputIsDirectory { path: to.to_owned() });
+    }
+    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let there = fs::metadata(folder.unwrap_or(Path::new(".")));
+    there.map(drop).map_err(EngineError::io("write", to))
+}
+
 /// Writes a file under another name and renames it, so that at `to` there is the old file or the
 /// whole new one. A device or a pipe is written to as it is.
 pub(crate) fn replace_file<T>(
     to: &Path,
     write: impl FnOnce(&mut BufWriter<File>) -> Result<T, EngineError>,
 ) -> Result<T, EngineError> {
-    if fs::metadata(to).is_ok_and(|there| !there.is_file() && !there.is_dir()) {
+    check_file(to)?;
+    if fs::metadata(to).is_ok_and(|there| !there.is_file()) {
         let file = File::options().write(true).open(to).map_err(EngineError::io("open", to))?;
         return write_all(to, file, write);
     }
@@ -56,23 +71,36 @@ pub(crate) fn replace_folder(
     mark: &str,
     fill: impl FnOnce(&Path) -> Result<(), EngineError>,
 ) -> Result<(), EngineError> {
-    let replaced = match fs::read_dir(to) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => false,
-        Err(error) => return Err(EngineError::io("list", to)(error)),
+    let there = check_folder(to, mark)?;
+    let partial = Partial(beside(to));
+    fs::create_dir_all(&partial.0).map_err(EngineError::io("make the directory", &partial.0))?;
+    fill(&partial.0)?;
+    if there == There::Folder {
+        fs::remove_dir_all(to).map_err(EngineError::io("replace", to))?;
+    }
+    fs::rename(&partial.0, to).map_err(EngineError::io("rename to", to))
+}
+
+/// What is where a folder is to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum There {
+    Nothing,
+    /// One that may be replaced.
+    Folder,
+}
+
+/// Refuses what [`replace_folder`] does not replace.
+pub(crate) fn check_folder(to: &Path, mark: &str) -> Result<There, EngineError> {
+    match fs::read_dir(to) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(There::Nothing),
+        Err(error) => Err(EngineError::io("list", to)(error)),
         Ok(mut entries) => {
             if entries.next().is_some() && !to.join(mark).is_file() {
                 return Err(EngineError::FolderInUse { path: to.to_owned() });
             }
-            true
+            Ok(There::Folder)
         }
-    };
-    let partial = Partial(beside(to));
-    fs::create_dir_all(&partial.0).map_err(EngineError::io("make the directory", &partial.0))?;
-    fill(&partial.0)?;
-    if replaced {
-        fs::remove_dir_all(to).map_err(EngineError::io("replace", to))?;
     }
-    fs::rename(&partial.0, to).map_err(EngineError::io("rename to", to))
 }
 
 /// What is being made: removed, whether file or folder, unless it was renamed.

@@ -66,6 +66,7 @@ pub fn build(
     compression: Compression,
     to: &Path,
 ) -> Result<u64, EngineError> {
+    export::check_file(to)?;
     let tree = system::tree(host, recipe)?;
     event::step(&*host.sink, Step::WriteImage { name: recipe.name.clone() }, |_| {
         export::replace_file(to, |file| {

@@ -23,6 +23,6 @@ mod toolchain;
 
 pub use cache::Cache;
 pub use error::EngineError;
-pub use export::write_text;
+pub use export::{check_file, write_text};
 pub use host::Host;
 pub use source::SourceWanted;

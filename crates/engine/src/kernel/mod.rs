@@ -272,6 +272,14 @@ pub fn explain(
     Ok(kernel.explain(symbol, &source.dir)?)
 }
 
+/// Refuses a folder to which [`export`] would not copy a kernel, before there is one.
+///
+/// # Errors
+/// When something else is there.
+pub fn check_export(to: &Path) -> Result<(), EngineError> {
+    export::check_folder(to, Kernel::RECORD).map(drop)
+}
+
 /// Copies a kernel to a folder of the user's: a new one, an empty one, or one that holds a kernel.
 ///
 /// # Errors

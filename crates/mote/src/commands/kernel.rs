@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use mote_engine::kernel::{self, CachedKernel, KernelWanted, Proof};
-use mote_engine::{Host, SourceWanted, write_text};
+use mote_engine::{Host, SourceWanted, check_file, write_text};
 use mote_kernel::{Catalogue, Kernel};
 use serde::Serialize;
 
@@ -41,6 +41,7 @@ fn wanted(args: ConfigArgs, host: &Host) -> Result<(KernelWanted, Host)> {
 pub fn build(args: KernelBuild, host: &Host) -> Result<ExitCode> {
     let (wanted, mut host) = wanted(args.config, host)?;
     host.jobs = args.jobs.unwrap_or(host.jobs);
+    args.output.as_deref().map(kernel::check_export).transpose()?;
     let CachedKernel { key, kernel, .. } = kernel::ensure(&host, &wanted)?;
     let shown = match &args.output {
         None => kernel.dir(),
@@ -65,6 +66,8 @@ pub fn menuconfig(args: Menuconfig, host: &Host) -> Result<ExitCode> {
     if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
         bail!("menuconfig needs a terminal");
     }
+    // What was changed in the editor shall not be lost in the end.
+    check_file(&args.output)?;
     let term = std::env::var_os("TERM").unwrap_or_else(|| "linux".into());
     let (wanted, host) = wanted(args.config, host)?;
     let fragment = kernel::menuconfig(&host, &wanted, &term)?;

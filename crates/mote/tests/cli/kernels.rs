@@ -65,6 +65,22 @@ fn a_fragment_that_cannot_be_read_is_told_before_the_source() {
     failed.expect_said(&["error: cannot read my.fragment\n", "caused by: No such file"]);
 }
 
+/// Before a source is looked at, let alone a kernel built.
+#[test]
+fn a_folder_with_something_else_is_not_replaced() {
+    let sandbox = sandbox();
+    let precious = sandbox.write("folder/precious", "mine");
+    let build = ["kernel", "build", "--source", "/dev/null.tar.xz", "-o"];
+    for (to, message) in [
+        ("folder", "error: the folder holds something else: folder\n"),
+        ("folder/precious", "error: cannot list folder/precious\n"),
+    ] {
+        let failed = sandbox.mote(build).arg(to).run().expect_code(125);
+        failed.expect_said(&[message]);
+    }
+    assert_eq!(fs::read_to_string(precious).unwrap(), "mine");
+}
+
 #[test]
 fn what_is_no_kernel_source_is_told() {
     let sandbox = sandbox();
