@@ -38,7 +38,7 @@ pub(crate) fn render(
         tmpfs: Vec::new(),
         system: run.init.clone(),
         session: Session {
-            argv: command(recipe),
+            argv: command(recipe, io, terminal),
             env: environment(recipe, terminal).into_iter().collect(),
             cwd: run.workdir.clone().unwrap_or_else(|| home(recipe).to_owned()),
             user: None,
@@ -48,13 +48,18 @@ pub(crate) fn render(
     })
 }
 
+/// A login shell that greets its user first, as login(1) does.
+const GREETING_SHELL: &str = "[ -s /etc/motd ] && cat /etc/motd; exec /bin/sh -l";
+
 /// The command, or else what the console of the system offers.
-fn command(recipe: &Recipe) -> Vec<String> {
+fn command(recipe: &Recipe, io: Io, terminal: Option<TerminalSize>) -> Vec<String> {
     if !recipe.run.command.is_empty() {
         return recipe.run.command.clone();
     }
+    let seen = io == Io::Console || terminal.is_some();
     let words: &[&str] = match recipe.busybox.as_ref().map(|system| system.login) {
         Some(Login::Password) => &["/bin/login"],
+        Some(Login::Auto) | None if seen => &["/bin/sh", "-c", GREETING_SHELL],
         Some(Login::Auto) | None => &["/bin/sh", "-l"],
     };
     words.iter().map(|&word| word.to_owned()).collect()

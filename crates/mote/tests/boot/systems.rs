@@ -108,6 +108,22 @@ symlink = "note"
     assert_eq!(done.text().lines().collect::<Vec<_>>(), expected);
 }
 
+/// As after a login; what a pipe or a command gets is the program's own.
+#[test]
+#[ignore = "boots a kernel: run by ./test"]
+fn a_shell_on_a_terminal_shows_the_message_of_the_day() {
+    let sandbox = sandbox();
+    let changes = [("#motd = \"Welcome.\\n\"", "motd = \"Hello.\\nSecond.\"")];
+    let file = path(sandbox.write("mote.toml", recipe(&changes, "")));
+    let mut terminal = run_recipe(&sandbox, "", &file, &[]).start_on_terminal(24, 80);
+    terminal.screen.wait_for("Hello.\r\nSecond.\r\n");
+    terminal.screen.wait_for("root@mote:~# ");
+    terminal.type_text("exit 3\r");
+    assert_eq!(terminal.finish().0.code(), Some(3));
+    let piped = run_recipe(&sandbox, "", &file, &[]).stdin("echo piped\n").run();
+    assert_eq!(piped.expect_code(0).text(), "piped\n");
+}
+
 /// The system does not come up; the message says so and how it ended.
 #[test]
 #[ignore = "boots a kernel: run by ./test"]
