@@ -1,6 +1,6 @@
 //! A directory of the host as a tree.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -11,7 +11,9 @@ use std::sync::Arc;
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
-use crate::tree::{Content, Device, Inode, Metadata, Node, PathError, Tree, TreeError, TreePath};
+use crate::tree::{
+    Content, Device, Inode, Metadata, Node, PathError, Tree, TreeError, TreePath, Xattrs,
+};
 
 /// Flags for everything that is opened: no link is followed, nothing waits for a pipe's other end.
 const OPEN: OFlags =
@@ -140,7 +142,7 @@ impl Reader<'_> {
             major: rustix::fs::major(stat.st_rdev),
             minor: rustix::fs::minor(stat.st_rdev),
         };
-        let mut xattrs = BTreeMap::new();
+        let mut xattrs = Xattrs::new();
         let node = match kind {
             FileType::Directory => {
                 let fd = open(OFlags::DIRECTORY).map_err(failed)?;
@@ -175,7 +177,7 @@ impl Reader<'_> {
         path: &TreePath,
         node: Node,
         stat: &Stat,
-        xattrs: BTreeMap<Box<[u8]>, Box<[u8]>>,
+        xattrs: Xattrs,
     ) -> Result<(), DirectoryError> {
         let (uid, gid) = match self.owners {
             Owners::Host => (stat.st_uid, stat.st_gid),
@@ -215,14 +217,14 @@ fn list(fd: &OwnedFd) -> Result<Vec<OsString>, Errno> {
 }
 
 /// The extended attributes that mean the same in every system.
-fn read_xattrs(fd: impl std::os::fd::AsFd) -> Result<BTreeMap<Box<[u8]>, Box<[u8]>>, Errno> {
+fn read_xattrs(fd: impl std::os::fd::AsFd) -> Result<Xattrs, Errno> {
     let mut names = Vec::with_capacity(64 << 10);
     match rustix::fs::flistxattr(&fd, rustix::buffer::spare_capacity(&mut names)) {
         Ok(_) => {}
-        Err(Errno::NOTSUP) => return Ok(BTreeMap::new()),
+        Err(Errno::NOTSUP) => return Ok(Xattrs::new()),
         Err(error) => return Err(error),
     }
-    let mut xattrs = BTreeMap::new();
+    let mut xattrs = Xattrs::new();
     for name in names.split(|&byte| byte == 0) {
         if !name.starts_with(b"user.") && name != b"security.capability" {
             continue;

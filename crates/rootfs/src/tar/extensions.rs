@@ -1,10 +1,9 @@
 //! What comes before an entry and says more than its header can: pax records, and GNU's long names.
 
-use std::collections::BTreeMap;
-
 use super::ArchiveError;
 use super::number::{parse_decimal, parse_seconds};
 use super::sparse::SparseRecords;
+use crate::tree::Xattrs;
 
 /// Prefix of the records that hold extended attributes (star's; GNU tar, bsdtar and Go write them).
 const XATTR_PREFIX: &[u8] = b"SCHILY.xattr.";
@@ -22,7 +21,7 @@ pub(super) struct Extensions {
     pub(super) uid: Option<u32>,
     pub(super) gid: Option<u32>,
     pub(super) mtime_s: Option<i64>,
-    pub(super) xattrs: BTreeMap<Box<[u8]>, Box<[u8]>>,
+    pub(super) xattrs: Xattrs,
     pub(super) sparse: SparseRecords,
 }
 

@@ -47,6 +47,9 @@ pub struct Device {
     pub minor: u32,
 }
 
+/// Extended attributes: full name (`security.capability`) to binary value.
+pub type Xattrs = BTreeMap<Box<[u8]>, Box<[u8]>>;
+
 /// Metadata that every kind of inode has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Metadata {
@@ -58,14 +61,14 @@ pub struct Metadata {
     pub gid: u32,
     /// Time of last modification in seconds since 1970.
     pub mtime_s: i64,
-    /// Extended attributes, full name (`security.capability`) to binary value.
-    pub xattrs: BTreeMap<Box<[u8]>, Box<[u8]>>,
+    /// Extended attributes.
+    pub xattrs: Xattrs,
 }
 
 impl Metadata {
     /// Owned by root, at [`SOURCE_DATE_EPOCH`], without extended attributes.
     pub fn new(mode: u16) -> Self {
-        Self { mode, uid: 0, gid: 0, mtime_s: SOURCE_DATE_EPOCH, xattrs: BTreeMap::new() }
+        Self { mode, uid: 0, gid: 0, mtime_s: SOURCE_DATE_EPOCH, xattrs: Xattrs::new() }
     }
 }
 

@@ -12,7 +12,7 @@ mod walk;
 
 pub use arena::{Tree, TreeError};
 pub use content::{Content, ContentReader, DataRun};
-pub use inode::{Device, Inode, Metadata, Node, SOURCE_DATE_EPOCH};
+pub use inode::{Device, Inode, Metadata, Node, SOURCE_DATE_EPOCH, Xattrs};
 pub use path::{NAME_MAX, PATH_MAX, PathError, TreePath};
 pub use resolve::ResolveError;
 pub use walk::{Entry, InodeId, Walk};
