@@ -66,6 +66,9 @@ pub enum FormatError {
         /// Number of the inode.
         nid: u64,
     },
+    /// Something else as the root.
+    #[error("the root is not a directory")]
+    Root,
     /// The end of the contents crosses into another block than the inode's.
     #[error("the end of its contents does not lie in one block")]
     Tail,

@@ -8,8 +8,8 @@ use mote_rootfs::tree::{Device, Node};
 pub(super) const BLOCK_BYTES: u64 = 4096;
 pub(super) const BLOCK_BITS: u8 = 12;
 
-/// Block sizes that are read: those of `mkfs.erofs`.
-pub(super) const BLOCK_BITS_READ: Range<u8> = 9..17;
+/// Block sizes that are read: those that a kernel with pages of 4 KiB mounts.
+pub(super) const BLOCK_BITS_READ: Range<u8> = 9..13;
 
 /// Inodes are numbered by their place, in units of this.
 pub(super) const SLOT_BYTES: u64 = 32;

@@ -56,6 +56,9 @@ impl<'a> Walk<'a> {
     fn step(&mut self) -> Result<Option<Found>, Cause> {
         if let Some(root) = self.root.take() {
             let inode = self.image.inode(root)?;
+            if !inode.is_directory() {
+                return Err(FormatError::Root.into());
+            }
             self.enter(&inode, root)?;
             return Ok(Some(inode));
         }
