@@ -40,9 +40,19 @@ impl Digest {
         Self(hash.finalize().into())
     }
 
+    /// The digest itself.
+    pub fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// Only the digits: the name of the file that holds the blob.
     pub fn hex(&self) -> String {
         self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Its bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
     }
 
     /// The digest with these digits, if they are 64 lower-case hexadecimal ones.

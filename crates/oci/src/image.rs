@@ -107,6 +107,8 @@ impl BlobRef {
         Ok(match magic.as_slice() {
             [0x1f, 0x8b, ..] => Compression::Gzip,
             [0x28, 0xb5, 0x2f, 0xfd] => Compression::Zstd,
+            // Frames that hold no data may stand first (RFC 8878, 3.1.2).
+            [0x50..=0x5f, 0x2a, 0x4d, 0x18] => Compression::Zstd,
             _ => Compression::None,
         })
     }
@@ -176,6 +178,7 @@ mod tests {
         for (bytes, wanted) in [
             (&b"\x1f\x8b\x08\0rest"[..], Compression::Gzip),
             (b"\x28\xb5\x2f\xfd", Compression::Zstd),
+            (b"\x5f\x2a\x4d\x18\0", Compression::Zstd),
             (b"\x28\xb5\x2f", Compression::None),
             (b"", Compression::None),
         ] {

@@ -20,10 +20,8 @@ pub(super) struct CredentialFile {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct RawFile {
-    #[serde(default)]
-    auths: BTreeMap<String, RawEntry>,
-    #[serde(default)]
-    cred_helpers: BTreeMap<String, String>,
+    auths: Option<BTreeMap<String, RawEntry>>,
+    cred_helpers: Option<BTreeMap<String, String>>,
     creds_store: Option<String>,
 }
 
@@ -84,7 +82,7 @@ impl CredentialFile {
 
     fn helper(&self, registry: &str) -> Option<&String> {
         let matching = |(key, _): &(&String, &String)| host_of(key) == registry;
-        self.raw.cred_helpers.iter().find(matching).map(|(_, name)| name)
+        self.raw.cred_helpers.iter().flatten().find(matching).map(|(_, name)| name)
     }
 
     /// The entry with the longest key that is the image's name or the beginning of it.
@@ -94,7 +92,7 @@ impl CredentialFile {
         let mut candidate = name.as_str();
         loop {
             let matching = |(key, _): &(&String, &RawEntry)| normalized(key) == candidate;
-            if let Some(found) = self.raw.auths.iter().find(matching) {
+            if let Some(found) = self.raw.auths.iter().flatten().find(matching) {
                 return Some(found);
             }
             candidate = candidate.rsplit_once('/')?.0;
@@ -224,6 +222,8 @@ mod tests {
     #[test]
     fn what_is_damaged_is_said_to_be() {
         assert_eq!(find("", "a.example/x").unwrap(), Finding::Nothing);
+        let null = r#"{"auths":null,"credHelpers":null,"credsStore":null}"#;
+        assert_eq!(find(null, "a.example/x").unwrap(), Finding::Nothing);
         let error = find("{", "a.example/x").unwrap_err();
         assert!(matches!(error, CredentialsError::Malformed { .. }));
         for auth in ["!", "bWU="] {

@@ -11,7 +11,6 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
 use super::RegistryError;
-use super::address::authority;
 use super::challenge::{self, Challenge};
 use super::http::{Http, Reply, Request, Trouble};
 use crate::credentials::{self, Credential};
@@ -109,7 +108,7 @@ impl Authorization {
             {
                 (Some(basic(&user, &secret)), None)
             }
-            (None, _) => return Err(asker.no_way(refusal, &challenges)),
+            (None, _) => return Err(asker.no_way(&challenges)),
         };
         Ok(())
     }
@@ -176,7 +175,7 @@ impl Asker<'_> {
     }
 
     /// What is asked for cannot be given.
-    fn no_way(&self, refusal: &Reply, challenges: &[Challenge]) -> Trouble {
+    fn no_way(&self, challenges: &[Challenge]) -> Trouble {
         let registry = self.reference.registry().to_owned();
         let known = |challenge: &Challenge| !matches!(challenge, Challenge::Other(_));
         match challenges.iter().find(|challenge| !known(challenge)) {
@@ -186,10 +185,7 @@ impl Asker<'_> {
             }
             _ => RegistryError::Denied {
                 image: self.reference.familiar(),
-                registry: match refusal.same_origin {
-                    true => registry,
-                    false => authority(&refusal.url).to_owned(),
-                },
+                registry,
                 detail: String::new(),
                 with_credentials: false,
             }

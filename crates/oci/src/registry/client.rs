@@ -1,6 +1,7 @@
 //! One registry, asked for one image.
 
 use std::cell::Cell;
+use std::io;
 use std::time::Duration;
 
 use ureq::http::header;
@@ -51,16 +52,14 @@ impl<'a> Registry<'a> {
         Ok(registry)
     }
 
-    /// What an address with `http:` answers at its own place, other than that it is the wrong one.
+    /// Whether the host answers at its `http:` address, and not only to say that it is the wrong
+    /// one.
     fn speaks_plain(&self, host: &str) -> Result<bool, OciError> {
         let request = Request { url: format!("http://{host}/v2/"), ..Request::default() };
         self.persist(&Cell::new(0), &mut || match self.http.send(&request, self.stop) {
             Ok(reply) if reply.status >= 500 => Err(reply.refusal(self.stop)),
             Ok(reply) => Ok(reply.status != 400 && reply.url.starts_with("http:")),
-            // No HTTP comes back from those who expect TLS.
-            Err(Trouble::Passing {
-                error: TransferError::Http(ureq::Error::Protocol(_)), ..
-            }) => Ok(false),
+            Err(trouble) if is_no_http(&trouble) => Ok(false),
             Err(trouble) => Err(trouble),
         })
     }
@@ -204,6 +203,21 @@ impl<'a> Registry<'a> {
     /// Where the image is, for messages.
     pub(crate) fn origin(&self) -> String {
         self.reference.familiar()
+    }
+}
+
+/// Whether nobody is there, or somebody who expects TLS and hangs up.
+fn is_no_http(trouble: &Trouble) -> bool {
+    use io::ErrorKind::{ConnectionReset, UnexpectedEof};
+    match trouble {
+        Trouble::Lasting(error) => {
+            matches!(error, OciError::Registry(RegistryError::Unreachable { .. }))
+        }
+        Trouble::Passing { error: TransferError::Http(ureq::Error::Protocol(_)), .. } => true,
+        Trouble::Passing { error: TransferError::Http(ureq::Error::Io(error)), .. } => {
+            matches!(error.kind(), ConnectionReset | UnexpectedEof)
+        }
+        Trouble::Passing { .. } => false,
     }
 }
 

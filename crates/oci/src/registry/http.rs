@@ -110,7 +110,9 @@ impl Http {
             let url = self.checked(&request.url)?;
             let mut reply = self.send_once(&request, same_origin, stop)?;
             reply.same_origin = same_origin;
-            let Some(location) = reply.redirection() else { return Ok(reply) };
+            // A form holds what is meant for nobody else.
+            let onward = reply.redirection().filter(|_| request.form.is_none());
+            let Some(location) = onward else { return Ok(reply) };
             let next = join(&url, &location).ok_or_else(|| RegistryError::BadRedirection {
                 host: authority(&request.url).to_owned(),
                 location: mote_process::printable(location.as_bytes()),
@@ -256,6 +258,9 @@ fn failed(url: &str, error: ureq::Error) -> Trouble {
         }
         ureq::Error::HostNotFound => {
             RegistryError::NoSuchHost { host, source: error.into() }.into()
+        }
+        ureq::Error::ConnectProxyFailed(_) => {
+            RegistryError::Unreachable { host, attempts: 1, source: error.into() }.into()
         }
         ureq::Error::Io(io) => failed_io(host, io),
         error => passing(url, error.into()),

@@ -277,6 +277,47 @@ fn tokens_are_asked_for_only_where_it_is_safe() {
 }
 
 #[test]
+fn identity_tokens_are_not_sent_on() {
+    let (mut place, image) = (Place::new(), image());
+    let other = Server::start(|_| Response::ok(r#"{"token":"x"}"#));
+    let there = other.address.clone();
+    let (server, name) = registry(&image, move |request, response| {
+        let host = &request.headers["host"];
+        match request.path.as_str() {
+            "/v2/" => response,
+            "/token" => Response::status(307).with("location", format!("http://{there}/")),
+            _ => Response::status(401)
+                .with("www-authenticate", format!("Bearer realm=\"http://{host}/token\"")),
+        }
+    });
+    place.log_in(&format!(r#"{{"auths":{{"{}":{{"identitytoken":"secret"}}}}}}"#, server.address));
+    let error = place.refusal(&name);
+    assert!(
+        matches!(error, OciError::Registry(RegistryError::Status { status: 307, .. })),
+        "{error}"
+    );
+    assert_eq!(other.seen("/").len(), 0);
+}
+
+#[test]
+fn a_proxy_is_used_where_it_is_wanted() {
+    let mut place = Place::new();
+    let proxy = Server::start(|_| Response::status(502));
+    place.access.proxy = Some(format!("http://{}", proxy.address));
+    let error = place.refusal("reg.invalid/app");
+    assert_eq!(error.to_string(), "cannot reach reg.invalid");
+    assert_eq!(proxy.seen("").len(), 1);
+    assert_eq!(proxy.seen("")[0].path, "reg.invalid:443");
+
+    place.access.no_proxy = Some("example,invalid".to_owned());
+    assert_eq!(place.refusal("reg.invalid/app").to_string(), "cannot find the host reg.invalid");
+    let image = image();
+    let (_server, name) = registry(&image, |_, response| response);
+    image.assert_is(&place.load(&name, PullPolicy::Missing).unwrap());
+    assert_eq!(proxy.seen("").len(), 1);
+}
+
+#[test]
 fn an_old_token_is_replaced() {
     let (place, image) = (Place::new(), image());
     let tokens = Arc::new(AtomicUsize::new(0));
