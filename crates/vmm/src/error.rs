@@ -15,7 +15,7 @@ pub enum VmmError {
     /// A file of the machine cannot be read.
     #[error("cannot read the {what} {}", path.display())]
     Unreadable {
-        /// `kernel` or `initrd`.
+        /// `kernel`, `initrd` or `disk`.
         what: &'static str,
         /// The file.
         path: PathBuf,

@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Instant;
 
@@ -58,14 +58,11 @@ impl Machine {
         let kernel = KernelFile::read(&self.spec.kernel)?;
         let initrd_bytes = match &self.spec.initrd {
             None => 0,
-            Some(path) => fs::metadata(path)
-                .map_err(|source| VmmError::Unreadable {
-                    what: "initrd",
-                    path: path.clone(),
-                    source,
-                })?
-                .len(),
+            Some(path) => file_bytes("initrd", path)?,
         };
+        for drive in &self.spec.drives {
+            file_bytes("disk", &drive.file)?;
+        }
         memory::check(&self.spec, kernel.end_bytes, initrd_bytes)?;
         cmdline::check(&self.spec.cmdline)?;
         ports::check(&self.spec.network)
@@ -109,6 +106,12 @@ impl Machine {
         let no_init = cmdline::names_other_init(&self.spec.cmdline).then_some(OTHER_INIT);
         Ok(Running { child, console, channel, said, spawned, no_init })
     }
+}
+
+fn file_bytes(what: &'static str, path: &Path) -> Result<u64, VmmError> {
+    let metadata = fs::metadata(path);
+    let unreadable = |source| VmmError::Unreadable { what, path: path.to_owned(), source };
+    metadata.map(|metadata| metadata.len()).map_err(unreadable)
 }
 
 /// A connected pair, of which ours, the first, never blocks.
