@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::Limit;
 use super::limits::Budget;
 use crate::tar::{Archive, ArchiveError, Data, Entry, Kind};
-use crate::tree::{Content, DataRun, Inode, Metadata, Node, TreePath};
+use crate::tree::{Content, DataRun, Inode, Metadata, Node, PathError, TreePath};
 
 /// Prefix of names that hide another one (`layer.md`, "Whiteouts").
 const WHITEOUT: &[u8] = b".wh.";
@@ -45,7 +45,8 @@ pub(super) enum Change {
 /// Why there are none.
 pub(super) enum Failure {
     Archive(ArchiveError),
-    Whiteout(TreePath),
+    /// A whiteout and why it hides nothing.
+    Whiteout(String, PathError),
     Limit(Limit),
 }
 
@@ -88,33 +89,44 @@ impl Changes {
     }
 
     fn add(&mut self, entry: Entry, place: &Place) -> Result<(), Failure> {
-        if let Some((directory, name)) = entry.path.split_last()
-            && let Some(hidden) = name.strip_prefix(WHITEOUT)
-        {
-            if name == OPAQUE {
-                self.whiteouts.push(Whiteout::Below(directory));
-                return Ok(());
-            }
-            if !name.starts_with(AUFS) {
-                let hidden = directory.join(hidden).ok().filter(|_| is_name(hidden));
-                let hidden = hidden.ok_or(Failure::Whiteout(entry.path))?;
-                self.whiteouts.push(Whiteout::Name(hidden));
-                return Ok(());
-            }
+        // As bytes: with the prefix, the name of a whiteout may be too long for a file.
+        let (directory, name) = split_last(&entry.name);
+        if name.starts_with(WHITEOUT) && (name == OPAQUE || !name.starts_with(AUFS)) {
+            let whiteout = whiteout(directory, name);
+            let name = || entry.name.escape_ascii().to_string();
+            self.whiteouts.push(whiteout.map_err(|source| Failure::Whiteout(name(), source))?);
+            return Ok(());
         }
-        if !entry.path.components().any(|name| name.starts_with(AUFS)) {
-            self.entries.push(change(entry, place));
+        let path = entry.path()?;
+        if !path.components().any(|name| name.starts_with(AUFS)) {
+            self.entries.push(change(path, entry, place));
         }
         Ok(())
     }
 }
 
-fn is_name(name: &[u8]) -> bool {
-    !matches!(name, b"" | b"." | b"..")
+/// What is before the last name, and that name.
+fn split_last(path: &[u8]) -> (&[u8], &[u8]) {
+    let end = path.iter().rposition(|&byte| byte != b'/').map_or(0, |last| last + 1);
+    let start = path[..end].iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
+    (&path[..start], &path[start..end])
 }
 
-fn change(entry: Entry, place: &Place) -> Change {
-    let Entry { path, metadata, kind } = entry;
+fn whiteout(directory: &[u8], name: &[u8]) -> Result<Whiteout, PathError> {
+    let directory = [b"/", directory].concat();
+    if name == OPAQUE {
+        return TreePath::parse(directory).map(Whiteout::Below);
+    }
+    // Checked by itself: nothing, or a dot, would be the directory.
+    let hidden = TreePath::parse(&name[WHITEOUT.len()..])?;
+    if hidden.is_root() {
+        return Err(PathError::Empty);
+    }
+    TreePath::parse([&*directory, b"/", hidden.as_bytes()].concat()).map(Whiteout::Name)
+}
+
+fn change(path: TreePath, entry: Entry, place: &Place) -> Change {
+    let Entry { metadata, kind, .. } = entry;
     let node = match kind {
         Kind::Directory => Node::Directory,
         Kind::File(data) => Node::File(content(data, place)),
@@ -152,5 +164,5 @@ fn metadata_bytes(entry: &Entry) -> u64 {
         _ => 0,
     };
     let xattrs = entry.metadata.xattrs.iter().map(|(name, value)| name.len() + value.len());
-    (entry.path.as_bytes().len() + kind + xattrs.sum::<usize>()) as u64
+    (entry.name.len() + kind + xattrs.sum::<usize>()) as u64
 }

@@ -6,7 +6,7 @@ use mote_process::Cancelled;
 
 use super::Limit;
 use crate::tar::ArchiveError;
-use crate::tree::{TreeError, TreePath};
+use crate::tree::{PathError, TreeError};
 
 /// Why layers do not become a tree. `layer` is the name of the [`LayerSource`](super::LayerSource).
 #[derive(Debug, thiserror::Error)]
@@ -63,13 +63,15 @@ pub enum LayerError {
         /// The expected one.
         want: String,
     },
-    /// A whiteout without a name to hide.
-    #[error("{layer}: {path} hides nothing that could be")]
+    /// A whiteout for what cannot be.
+    #[error("{layer} has a whiteout that hides nothing: {whiteout}")]
     Whiteout {
         /// The layer.
         layer: String,
         /// The whiteout.
-        path: TreePath,
+        whiteout: String,
+        /// What is wrong with its name.
+        source: PathError,
     },
     /// An entry has no place in the tree.
     #[error("{layer} cannot be applied")]

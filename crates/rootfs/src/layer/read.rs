@@ -219,8 +219,8 @@ impl Work<'_> {
             Err(changes::Failure::Archive(source)) => {
                 Err(LayerError::Archive { layer: name(), source })
             }
-            Err(changes::Failure::Whiteout(path)) => {
-                Err(LayerError::Whiteout { layer: name(), path })
+            Err(changes::Failure::Whiteout(whiteout, source)) => {
+                Err(LayerError::Whiteout { layer: name(), whiteout, source })
             }
         };
         let digest = archive.into_inner().finish().map_err(|source| spool_failed(layer, source))?;
@@ -251,6 +251,6 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn hex(digest: &[u8; 32]) -> String {
+pub(super) fn hex(digest: &[u8; 32]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

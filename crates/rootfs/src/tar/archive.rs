@@ -21,7 +21,10 @@ const VALUE_TOO_LONG: usize = 65_537;
 /// One entry of an archive.
 #[derive(Debug)]
 pub(crate) struct Entry {
-    pub(crate) path: TreePath,
+    /// As it is written.
+    pub(crate) name: Vec<u8>,
+    /// First byte of its header.
+    pub(crate) offset: u64,
     pub(crate) metadata: Metadata,
     pub(crate) kind: Kind,
 }
@@ -143,32 +146,29 @@ impl<R: BufRead> Archive<R> {
         mut extensions: Extensions,
     ) -> Result<Entry, ArchiveError> {
         let name = take_name(header, &mut extensions);
-        let path = TreePath::parse(&name)
-            .map_err(|source| ArchiveError::Name { offset: header.offset, source })?;
-        let kind =
-            match header.typeflag() {
-                // Before there was a type for directories.
-                b'\0' | b'0' if name.ends_with(b"/") => Kind::Directory,
-                // 7 is a file that was to lie in one piece.
-                b'\0' | b'0' | b'7' | b'S' => Kind::File(self.data(header, &mut extensions)?),
-                b'1' => {
-                    let target = take_link(header, &mut extensions);
-                    Kind::HardLink(TreePath::parse(target).map_err(|source| {
-                        ArchiveError::LinkTarget { path: path.clone(), source }
-                    })?)
-                }
-                b'2' => Kind::Symlink(take_link(header, &mut extensions).into()),
-                b'3' => Kind::CharDevice(device(header)?),
-                b'4' => Kind::BlockDevice(device(header)?),
-                b'5' => Kind::Directory,
-                b'6' => Kind::Fifo,
-                // A directory with a list of its entries, of an incremental backup of GNU tar's.
-                b'D' => {
-                    self.content_follows(extensions.size.map_or_else(|| header.size(), Ok)?);
-                    Kind::Directory
-                }
-                typeflag => return Err(ArchiveError::Type { path, typeflag }),
-            };
+        let kind = match header.typeflag() {
+            // Before there was a type for directories.
+            b'\0' | b'0' if name.ends_with(b"/") => Kind::Directory,
+            // 7 is a file that was to lie in one piece.
+            b'\0' | b'0' | b'7' | b'S' => Kind::File(self.data(header, &mut extensions)?),
+            b'1' => {
+                let target = take_link(header, &mut extensions);
+                Kind::HardLink(TreePath::parse(target).map_err(|source| {
+                    ArchiveError::LinkTarget { name: printable(&name), source }
+                })?)
+            }
+            b'2' => Kind::Symlink(take_link(header, &mut extensions).into()),
+            b'3' => Kind::CharDevice(device(header)?),
+            b'4' => Kind::BlockDevice(device(header)?),
+            b'5' => Kind::Directory,
+            b'6' => Kind::Fifo,
+            // A directory with a list of its entries, of an incremental backup of GNU tar's.
+            b'D' => {
+                self.content_follows(extensions.size.map_or_else(|| header.size(), Ok)?);
+                Kind::Directory
+            }
+            typeflag => return Err(ArchiveError::Type { name: printable(&name), typeflag }),
+        };
         let metadata = Metadata {
             mode: header.mode()?,
             uid: extensions.uid.map_or_else(|| header.uid(), Ok)?,
@@ -176,8 +176,8 @@ impl<R: BufRead> Archive<R> {
             mtime_s: extensions.mtime_s.map_or_else(|| header.mtime_s(), Ok)?,
             xattrs: extensions.xattrs,
         };
-        check_xattrs(&path, &metadata)?;
-        Ok(Entry { path, metadata, kind })
+        check_xattrs(&name, &metadata)?;
+        Ok(Entry { name, offset: header.offset, metadata, kind })
     }
 
     /// Where the content is, which follows.
@@ -212,6 +212,19 @@ impl<R: BufRead> Archive<R> {
     }
 }
 
+impl Entry {
+    /// The name as a path.
+    pub(crate) fn path(&self) -> Result<TreePath, ArchiveError> {
+        TreePath::parse(&self.name)
+            .map_err(|source| ArchiveError::Name { offset: self.offset, source })
+    }
+}
+
+/// A name for messages, which may have no other way to be told.
+fn printable(name: &[u8]) -> String {
+    name.escape_ascii().to_string()
+}
+
 /// Bytes until the next block.
 fn padding(len: u64) -> u64 {
     len.wrapping_neg() % BLOCK as u64
@@ -239,16 +252,16 @@ fn device(header: &Header) -> Result<Device, ArchiveError> {
     Ok(Device { major, minor })
 }
 
-fn check_xattrs(path: &TreePath, metadata: &Metadata) -> Result<(), ArchiveError> {
-    for (name, value) in &metadata.xattrs {
-        let reason = match (name.len(), value.len()) {
+fn check_xattrs(name: &[u8], metadata: &Metadata) -> Result<(), ArchiveError> {
+    for (key, value) in &metadata.xattrs {
+        let reason = match (key.len(), value.len()) {
             (0, _) => "its name is empty",
             (NAME_TOO_LONG.., _) => "its name has more than 255 bytes",
             (_, VALUE_TOO_LONG..) => "its value has more than 65536 bytes",
-            _ if name.contains(&0) => "its name holds a NUL byte",
+            _ if key.contains(&0) => "its name holds a NUL byte",
             _ => continue,
         };
-        return Err(ArchiveError::Xattr { path: path.clone(), reason });
+        return Err(ArchiveError::Xattr { name: printable(name), reason });
     }
     Ok(())
 }

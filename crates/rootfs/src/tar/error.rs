@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::tree::{PathError, TreePath};
+use crate::tree::PathError;
 
 /// Why something cannot be read as a tar archive. Offsets count the archive's bytes, after
 /// inflating.
@@ -62,26 +62,26 @@ pub enum ArchiveError {
         source: PathError,
     },
     /// A hard link to a name that no file can have, or that climbs.
-    #[error("the hard link {path} has a target that cannot be")]
+    #[error("the hard link {name} has a target that cannot be")]
     LinkTarget {
         /// The link.
-        path: TreePath,
+        name: String,
         /// What is wrong with its target.
         source: PathError,
     },
     /// An entry of a kind that has no meaning in a file system.
-    #[error("{path} is of the unknown type {:?}", char::from(*typeflag))]
+    #[error("{name} is of the unknown type {:?}", char::from(*typeflag))]
     Type {
         /// The entry.
-        path: TreePath,
+        name: String,
         /// The byte of the header.
         typeflag: u8,
     },
     /// An extended attribute that Linux cannot have.
-    #[error("{path} has an extended attribute that cannot be: {reason}")]
+    #[error("{name} has an extended attribute that cannot be: {reason}")]
     Xattr {
         /// The entry.
-        path: TreePath,
+        name: String,
         /// What is wrong with it.
         reason: &'static str,
     },

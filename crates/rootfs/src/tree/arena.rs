@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::btree_map::{self, BTreeMap};
+use std::fmt;
 
 use super::{Inode, InodeId, Node, PATH_MAX, ResolveError, TreePath, Walk};
 
@@ -13,7 +14,7 @@ const IMPLIED_DIRECTORY_MODE: u16 = 0o755;
 /// Putting something where something else is replaces it, as unpacking an archive would: a
 /// directory put on a directory takes over its metadata and keeps the entries; everything else
 /// takes the name, and what had it loses that name (with all below it, if it was a directory).
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Tree {
     /// Inodes by number; `None` where the last name of one was removed.
     slots: Vec<Option<Slot>>,
@@ -276,6 +277,13 @@ impl Tree {
 
     pub(super) fn slot_mut(&mut self, id: InodeId) -> &mut Slot {
         self.slots[id.0].as_mut().expect("a named inode exists")
+    }
+}
+
+/// As [`Tree::render_dump`] has it.
+impl fmt::Debug for Tree {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\n{}", self.render_dump())
     }
 }
 

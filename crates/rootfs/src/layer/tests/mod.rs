@@ -1,5 +1,9 @@
 //! What layers become, and what is refused.
 
+mod random;
+mod tools;
+mod umoci;
+
 use std::io::{Read, Write};
 use std::sync::Mutex;
 
@@ -315,8 +319,9 @@ fn refusals_name_the_layer() {
         (layer("l", huge_window), "l cannot be inflated"),
         (layer("l", b"BZh91AY&SY".repeat(100)), "l cannot be unpacked"),
         (LayerSource { blob: missing, ..layer("l", Vec::new()) }, "l cannot be read"),
-        (one(file(".wh.", "")), "l: /.wh. hides nothing that could be"),
-        (one(file("d/.wh...", "")), "l: /d/.wh... hides nothing that could be"),
+        (one(file(".wh.", "")), "l has a whiteout that hides nothing: .wh."),
+        (one(file("d/.wh...", "")), "l has a whiteout that hides nothing: d/.wh..."),
+        (one(file("../.wh.f", "")), "l has a whiteout that hides nothing: ../.wh.f"),
         (one(file("../f", "")), "l cannot be unpacked"),
         (one(hard_link("f", "no")), "l cannot be applied"),
         (one(hard_link("f", "../../etc/passwd")), "l cannot be unpacked"),
