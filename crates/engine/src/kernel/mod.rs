@@ -88,8 +88,6 @@ impl CachedKernel {
 
 fn work_out(host: &Host, wanted: &KernelWanted) -> Result<Wanted, EngineError> {
     let spec = wanted.spec()?;
-    // A wrong name is told before a source is unpacked, which takes a while.
-    Catalogue::builtin().resolve(&spec.features)?;
     let source = source::identify(host, &wanted.source)?;
     let plan = spec.plan(Catalogue::builtin(), &source.version)?;
     let compiler = toolchain::compiler(host)?;
@@ -115,7 +113,10 @@ impl KernelWanted {
         }
     }
 
+    /// What can be told of it without a source. A wrong name is told before one is unpacked, which
+    /// takes a while.
     fn spec(&self) -> Result<ConfigSpec, EngineError> {
+        Catalogue::builtin().resolve(&self.features)?;
         Ok(ConfigSpec {
             features: self.features.clone(),
             fragments: self.fragments.iter().map(|path| read(path)).collect::<Result<_, _>>()?,
@@ -202,9 +203,10 @@ struct Desk {
 
 impl Desk {
     fn open(host: &Host, wanted: &KernelWanted) -> Result<Self, EngineError> {
+        let spec = wanted.spec()?;
         let toolchain = toolchain::find(host)?;
         let source = source::identify(host, &wanted.source)?.open(host)?;
-        let plan = wanted.spec()?.plan(Catalogue::builtin(), &source.version)?;
+        let plan = spec.plan(Catalogue::builtin(), &source.version)?;
         let work = host.cache.work()?;
         Ok(Self { source, plan, toolchain, work })
     }

@@ -51,9 +51,11 @@ fn an_unknown_feature_is_told_with_the_nearest() {
         ("kitchen-sink", "hint: `mote kernel features` lists them"),
     ];
     for (name, hint) in table {
-        let build = ["kernel", "build", "--source", "/dev/null.tar.xz", "--feature", name];
-        let failed = sandbox.mote(build).run().expect_code(125);
-        failed.expect_said(&[&format!("error: unknown feature: {name}\n"), hint]);
+        for verb in ["build", "config"] {
+            let args = ["kernel", verb, "--source", "/dev/null.tar.xz", "--feature", name];
+            let failed = sandbox.mote(args).run().expect_code(125);
+            failed.expect_said(&[&format!("error: unknown feature: {name}\n"), hint]);
+        }
     }
 }
 
