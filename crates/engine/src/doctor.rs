@@ -86,14 +86,21 @@ fn kvm(host: &Host, qemu: &Program) -> Result<Finding, EngineError> {
     let outcome = probe_accel(qemu, Accel::Kvm, &host.cancel)?;
     Ok(match accel::reason(&outcome.verdict) {
         None => Finding::good("kvm", "runs a guest"),
-        Some(reason) => Finding::lacking(
-            "kvm",
-            State::Poor,
-            reason,
-            "guests run under tcg, slower; kvm needs virtualisation in the processor and its \
-             firmware, and your user in the group kvm: usermod -aG kvm $USER",
-        ),
+        Some(reason) => Finding::lacking("kvm", State::Poor, reason, kvm_fix(reason)),
     })
+}
+
+/// What mends KVM, by what QEMU said of it.
+fn kvm_fix(reason: &str) -> &'static str {
+    if reason.contains("Permission denied") {
+        "usermod -aG kvm $USER, then log in again; until then guests run under tcg, slower"
+    } else if reason.contains("No such file") {
+        "switch virtualisation on in the firmware (of a virtual machine: nested virtualisation), \
+         then modprobe kvm; until then guests run under tcg, slower"
+    } else {
+        "nothing to be done inside this machine: its KVM is there and runs no guest, as in many \
+         virtual machines; guests run under tcg, slower"
+    }
 }
 
 fn tcg(host: &Host, qemu: &Program) -> Result<Finding, EngineError> {
@@ -160,5 +167,24 @@ fn cache(host: &Host) -> Finding {
     match host.cache.work() {
         Ok(_) => Finding::good(WHAT, shown(host.cache.root())),
         Err(error) => Finding::lacking(WHAT, State::Bad, error.to_string(), FIX),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_advice_fits_what_is_wrong_with_kvm() {
+        for (reason, advice) in [
+            ("qemu said: Could not access KVM kernel module: Permission denied", "usermod -aG kvm"),
+            (
+                "qemu said: Could not access KVM kernel module: No such file or directory",
+                "modprobe",
+            ),
+            ("qemu said: failed to set MSR 0x10a to 0x69", "nothing to be done"),
+        ] {
+            assert!(kvm_fix(reason).contains(advice), "{reason}");
+        }
     }
 }
