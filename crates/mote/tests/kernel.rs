@@ -50,12 +50,17 @@ fn all_features(sandbox: &Sandbox) -> String {
     names.collect::<Vec<_>>().join(",")
 }
 
-/// Builds a kernel with all features and proves each of them in a guest.
+/// Builds a kernel with all features, unless another test has; gives its folder.
+fn kernel_with_all_features(sandbox: &Sandbox, variable: &str) -> String {
+    let features = all_features(sandbox);
+    let built = build(sandbox, &source(variable), &["--feature", &features]).expect_code(0);
+    built.text().trim_end().to_owned()
+}
+
+/// Proves each feature in a guest.
 fn all_features_are_proven(variable: &str) {
     let sandbox = shared();
-    let features = all_features(&sandbox);
-    let built = build(&sandbox, &source(variable), &["--feature", &features]).expect_code(0);
-    let kernel = built.text().trim_end().to_owned();
+    let kernel = kernel_with_all_features(&sandbox, variable);
     let tested = sandbox.mote(["kernel", "test", "--format", "json", &kernel]).run();
     let proofs: serde_json::Value = serde_json::from_slice(&tested.stdout).unwrap_or_default();
     let proofs = proofs.as_array().unwrap_or_else(|| panic!("no proofs: {}", tested.stderr));
@@ -76,6 +81,20 @@ fn all_features_are_proven_on_6_12() {
 #[ignore = "builds and boots a kernel: run by ./test"]
 fn all_features_are_proven_on_6_1() {
     all_features_are_proven("MOTE_TEST_SOURCE_6_1");
+}
+
+/// The default kernel is for one processor: a run with more builds one with `smp`, or is refused if
+/// it was told which kernel to take.
+#[test]
+#[ignore = "builds and boots a kernel: run by ./test"]
+fn a_guest_has_the_processors_that_its_run_asks_for() {
+    let sandbox = shared();
+    let kernel = kernel_with_all_features(&sandbox, "MOTE_TEST_SOURCE_6_12");
+    for cpus in ["1", "2"] {
+        let flags = ["run", "--cpus", cpus, "--kernel", &kernel];
+        let run = sandbox.mote(flags).args(["recipe:busybox", "nproc"]).run().expect_code(0);
+        assert_eq!(run.text(), format!("{cpus}\n"));
+    }
 }
 
 #[test]
