@@ -14,7 +14,7 @@ pub use run::Run;
 
 /// Smallest and fastest-booting Linux microVMs, kernel included
 #[derive(Debug, Parser)]
-#[command(name = "mote", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(name = "mote", version, max_term_width = 100)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
@@ -35,10 +35,7 @@ pub enum Command {
     #[command(subcommand)]
     Image(ImageCommand),
     /// Print a built-in recipe, to be copied and changed; without a name, list them
-    Recipe {
-        /// The recipe
-        name: Option<String>,
-    },
+    Recipe(RecipeArgs),
     /// Say what this machine has and lacks, and how to mend it
     Doctor(Doctor),
     /// Print the completion script of a shell
@@ -48,6 +45,15 @@ pub enum Command {
     },
     /// Print the manual page
     Man,
+}
+
+#[derive(Debug, Args)]
+pub struct RecipeArgs {
+    /// The recipe
+    pub name: Option<String>,
+
+    #[command(flatten)]
+    pub output: Output,
 }
 
 #[derive(Debug, Args)]

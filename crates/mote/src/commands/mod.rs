@@ -32,7 +32,7 @@ pub fn run(command: Command, host: &Host, progress: &Progress) -> Result<ExitCod
             ImageCommand::Build(args) => image::build(args, host),
             ImageCommand::Inspect(args) => image::inspect(args),
         },
-        Command::Recipe { name } => recipe::recipe(name.as_deref()),
+        Command::Recipe(args) => recipe::recipe(&args),
         Command::Doctor(args) => doctor::doctor(&args.output, host),
         Command::Completion { shell } => completion::completion(shell),
         Command::Man => completion::man(),

@@ -22,7 +22,9 @@ fn commands(help: &str) -> impl Iterator<Item = &str> {
     let (_, listed) = help.split_once("\nCommands:\n").unwrap_or_default();
     let lines = listed.lines().take_while(|line| !line.is_empty());
     // What goes on on the next line is indented further.
-    lines.filter(|line| !line.starts_with("   ")).filter_map(|line| line.split_whitespace().next())
+    let names = lines.filter(|line| !line.starts_with("   "));
+    // `help` would list everything once more.
+    names.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help")
 }
 
 /// To review a change: cargo insta review, or rename the `.snap.new`.
@@ -74,6 +76,17 @@ fn an_unknown_flag_is_motes_failure() {
 #[test]
 fn nothing_said_is_answered_with_the_help() {
     sandbox().mote([""; 0]).run().expect_code(125).expect_said(&["Usage: mote", "Commands:"]);
+}
+
+#[test]
+fn help_is_a_verb_too() {
+    let sandbox = sandbox();
+    for (words, flags) in [(&["help"][..], &["--help"][..]), (&["help", "run"], &["run", "--help"])]
+    {
+        let [word, flag] =
+            [words, flags].map(|args| sandbox.mote(args.to_vec()).run().expect_code(0).text());
+        assert_eq!(word, flag);
+    }
 }
 
 /// Each shell parses what is printed for it, where it is installed; bash is everywhere.

@@ -93,6 +93,12 @@ fn recipes_are_listed_and_printed_as_they_are() {
     assert_eq!(sandbox.mote(["recipe"]).run().expect_code(0).text(), "busybox\n");
     let text = sandbox.mote(["recipe", "busybox"]).run().expect_code(0).text();
     assert_eq!(text, Recipe::builtin_text("busybox").unwrap());
+    let json = |args: &[&str]| -> serde_json::Value {
+        let args = [&["recipe", "--format", "json"], args].concat();
+        serde_json::from_slice(&sandbox.mote(args).run().expect_code(0).stdout).unwrap()
+    };
+    assert_eq!(json(&[])[0]["name"], "busybox");
+    assert_eq!(json(&["busybox"])["text"], text);
     let failed = sandbox.mote(["recipe", "busibox"]).run().expect_code(125);
     failed.expect_said(&["no built-in recipe: busibox", "did you mean busybox?"]);
 }
