@@ -1,11 +1,12 @@
-//! Compiler and linker, identified without running them each time.
+//! Compiler, linker and compressor, identified without running them each time.
 
-use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
-use mote_kernel::{Compiler, Toolchain};
+use mote_kernel::{Compiler, ConfigPlan, Toolchain};
 use mote_process::Program;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::EngineError;
 use crate::digest::Hasher;
@@ -19,24 +20,40 @@ pub(crate) fn find(host: &Host) -> Result<Toolchain, EngineError> {
 /// Who compiles and links. Remembered for as long as the programs do not change, so that a kernel
 /// in the cache is found without starting a program.
 pub(crate) fn compiler(host: &Host) -> Result<Compiler, EngineError> {
-    let note = host.cache.memo()?.join(format!("compiler-{}", fingerprint(&host.search_path)));
+    let programs = ["gcc", "ld"].map(|name| Program::find(name, &host.search_path).ok());
+    remembered(host, "compiler", programs.iter().flatten(), || Ok(find(host)?.compiler))
+}
+
+/// What compresses the bzImage of `plan`, with its version; remembered likewise.
+pub(crate) fn compressor(host: &Host, plan: &ConfigPlan) -> Result<String, EngineError> {
+    let program = plan.find_compressor(&host.search_path)?;
+    remembered(host, "compressor", [&program], || Ok(program.version_line(&host.cancel)?))
+}
+
+/// What was asked of `programs` before, or what `ask` says now.
+fn remembered<'p, T: Serialize + DeserializeOwned>(
+    host: &Host,
+    what: &str,
+    programs: impl IntoIterator<Item = &'p Program>,
+    ask: impl FnOnce() -> Result<T, EngineError>,
+) -> Result<T, EngineError> {
+    let note = host.cache.memo()?.join(format!("{what}-{}", fingerprint(programs)));
     let known = fs::read(&note).ok().and_then(|json| serde_json::from_slice(&json).ok());
-    if let Some(compiler) = known {
-        return Ok(compiler);
+    if let Some(known) = known {
+        return Ok(known);
     }
-    let compiler = find(host)?.compiler;
-    if let Ok(json) = serde_json::to_vec(&compiler) {
+    let said = ask()?;
+    if let Ok(json) = serde_json::to_vec(&said) {
         // Only a note: without it the next run asks again.
         let _ = fs::write(&note, json);
     }
-    Ok(compiler)
+    Ok(said)
 }
 
-/// Changes when another compiler or linker is installed or comes first in the search path.
-fn fingerprint(search: &OsStr) -> String {
+/// Changes when another of the programs is installed or comes first in the search path.
+fn fingerprint<'p>(programs: impl IntoIterator<Item = &'p Program>) -> String {
     let mut hasher = Hasher::new("toolchain");
-    for name in ["gcc", "ld"] {
-        let Ok(program) = Program::find(name, search) else { continue };
+    for program in programs {
         hasher.field(program.path().as_os_str().as_encoded_bytes());
         if let Ok(metadata) = fs::metadata(program.path()) {
             for number in [metadata.dev(), metadata.ino(), metadata.len()] {

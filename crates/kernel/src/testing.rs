@@ -107,6 +107,7 @@ impl Sandbox {
             source: &self.source,
             plan,
             toolchain: &self.toolchain,
+            compressor: "gzip 1",
             epoch_s: KernelSpec::EPOCH_S,
         }
     }

@@ -4,9 +4,11 @@
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 
-use mote_kconfig::Config;
+use mote_kconfig::{Config, Value};
 use mote_process::{Cancel, Command, ProcessError, Program};
 use serde::{Deserialize, Serialize};
+
+use crate::ConfigPlan;
 
 /// One thing that a kernel build needs on this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +46,10 @@ const fn program(
     BuildTool { name, kind: ToolKind::Program, debian_package, purpose }
 }
 
+const GZIP: BuildTool =
+    program("gzip", "gzip", "compresses the built-in configuration and bzImage");
+const XZ: BuildTool = program("xz", "xz-utils", "compresses bzImage");
+
 /// All that a kernel build needs.
 pub const BUILD_TOOLS: &[BuildTool] = &[
     program("make", "make", "drives the build"),
@@ -55,8 +61,8 @@ pub const BUILD_TOOLS: &[BuildTool] = &[
     program("bc", "bc", "computes the constants of the clock"),
     program("perl", "perl", "runs scripts of the build"),
     program("awk", "mawk", "generates the instruction tables of objtool"),
-    program("gzip", "gzip", "compresses the built-in configuration and bzImage"),
-    program("xz", "xz-utils", "compresses bzImage"),
+    GZIP,
+    XZ,
     // Every x86-64 configuration has OBJTOOL: HAVE_UACCESS_VALIDATION and others select it.
     BuildTool {
         name: "gelf.h",
@@ -73,7 +79,9 @@ pub const BUILD_TOOLS: &[BuildTool] = &[
 ];
 
 /// What compresses bzImage, by the symbol that chooses it (init/Kconfig).
-const COMPRESSORS: [(&str, BuildTool); 5] = [
+const COMPRESSORS: [(&str, BuildTool); 7] = [
+    ("KERNEL_GZIP", GZIP),
+    ("KERNEL_XZ", XZ),
     ("KERNEL_BZIP2", program("bzip2", "bzip2", "compresses bzImage")),
     ("KERNEL_LZMA", program("lzma", "xz-utils", "compresses bzImage")),
     ("KERNEL_LZO", program("lzop", "lzop", "compresses bzImage")),
@@ -81,9 +89,34 @@ const COMPRESSORS: [(&str, BuildTool); 5] = [
     ("KERNEL_ZSTD", program("zstd", "zstd", "compresses bzImage")),
 ];
 
-/// The tools that a configuration needs beyond [`BUILD_TOOLS`].
+/// The tools that a configuration needs, perhaps beyond [`BUILD_TOOLS`].
 pub(crate) fn tools_for(config: &Config) -> Vec<BuildTool> {
     COMPRESSORS.iter().filter(|(symbol, _)| config.is_set(symbol)).map(|&(_, tool)| tool).collect()
+}
+
+impl ConfigPlan {
+    /// What compresses the bzImage: as it is asked, or as the configuration that was started from
+    /// has it, or gzip, which is what Kconfig takes then.
+    fn compressor(&self) -> &'static BuildTool {
+        let asked = |symbol: &str| {
+            self.asked.get(symbol).is_some_and(|wish| wish.request.value == Value::Yes)
+        };
+        let based =
+            |symbol: &str| self.base.as_ref().is_some_and(|base| base.config.is_set(symbol));
+        let mut found = COMPRESSORS.iter().find(|(symbol, _)| asked(symbol));
+        found = found.or_else(|| COMPRESSORS.iter().find(|(symbol, _)| based(symbol)));
+        found.map_or(&GZIP, |(_, tool)| tool)
+    }
+
+    /// The program that compresses the bzImage, found in `search`, which has the form of `PATH`.
+    ///
+    /// # Errors
+    ///
+    /// When it is not there.
+    pub fn find_compressor(&self, search: &OsStr) -> Result<Program, ToolsError> {
+        let tool = self.compressor();
+        Program::find(tool.name, search).map_err(|_| ToolsError::Missing { missing: vec![*tool] })
+    }
 }
 
 /// The tools of [`BUILD_TOOLS`] that are not there, in that order; `search` has the form of `PATH`.
@@ -222,6 +255,8 @@ mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     use super::*;
+    use crate::testing::catalogue;
+    use crate::{ConfigFile, ConfigSpec};
 
     #[test]
     fn this_machine_is_identified() {
@@ -246,6 +281,26 @@ mod tests {
             "on Debian: apt install make gcc binutils flex bison bc perl mawk gzip xz-utils \
              libelf-dev libc6-dev"
         );
+    }
+
+    #[test]
+    fn the_compressor_is_the_one_that_was_asked_for() {
+        let base = |text: &str| Some(ConfigFile { file: "old".into(), text: text.into() });
+        let table = [
+            ("", None, "gzip"),
+            ("KERNEL_XZ=y", None, "xz"),
+            ("", base("CONFIG_KERNEL_ZSTD=y\n"), "zstd"),
+            ("KERNEL_LZ4=y", base("CONFIG_KERNEL_ZSTD=y\n"), "lz4"),
+            ("KERNEL_LZ4=n", base("CONFIG_KERNEL_ZSTD=y\n"), "zstd"),
+        ];
+        for (fragment, base, name) in table {
+            let fragments = vec![ConfigFile { file: "mine".into(), text: fragment.into() }];
+            let spec = ConfigSpec { features: vec![], fragments, base };
+            let plan = spec.plan(&catalogue(), &"6.12".parse().unwrap()).unwrap();
+            assert_eq!(plan.compressor().name, name, "{fragment}");
+            let error = plan.find_compressor("/nowhere".as_ref()).unwrap_err();
+            assert_eq!(error.to_string(), format!("to build a kernel, this machine lacks {name}"));
+        }
     }
 
     #[test]

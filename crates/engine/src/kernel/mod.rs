@@ -53,6 +53,8 @@ pub struct CachedKernel {
 struct Wanted {
     source: Identified,
     plan: ConfigPlan,
+    /// What compresses bzImage, with its version.
+    compressor: String,
     key: String,
 }
 
@@ -91,14 +93,16 @@ fn work_out(host: &Host, wanted: &KernelWanted) -> Result<Wanted, EngineError> {
     let source = source::identify(host, &wanted.source)?;
     let plan = spec.plan(Catalogue::builtin(), &source.version)?;
     let compiler = toolchain::compiler(host)?;
+    let compressor = toolchain::compressor(host, &plan)?;
     let inputs = KernelInputs {
         source: &source.digest,
         plan: &plan,
         compiler: &compiler,
+        compressor: &compressor,
         epoch_s: KernelSpec::EPOCH_S,
     };
     let key = inputs.key();
-    Ok(Wanted { source, plan, key })
+    Ok(Wanted { source, plan, compressor, key })
 }
 
 impl KernelWanted {
@@ -138,6 +142,7 @@ fn build(host: &Host, wanted: &Wanted, partial: &Path) -> Result<(), EngineError
         source: &source,
         plan: &wanted.plan,
         toolchain: &toolchain,
+        compressor: &wanted.compressor,
         epoch_s: KernelSpec::EPOCH_S,
     };
     let log = host.cache.logs()?.join(format!("kernel-{}.log", &wanted.key[..16]));

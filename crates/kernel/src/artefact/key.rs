@@ -21,6 +21,8 @@ pub struct KernelSpec<'a> {
     pub plan: &'a ConfigPlan,
     /// What it is built with.
     pub toolchain: &'a Toolchain,
+    /// The first line of the `--version` of what compresses bzImage.
+    pub compressor: &'a str,
     /// The build's time as the kernel tells it, in seconds since 1970: `SOURCE_DATE_EPOCH`.
     pub epoch_s: u64,
 }
@@ -35,6 +37,7 @@ impl KernelSpec<'_> {
             source: &self.source.digest,
             plan: self.plan,
             compiler: &self.toolchain.compiler,
+            compressor: self.compressor,
             epoch_s: self.epoch_s,
         }
     }
@@ -50,6 +53,8 @@ pub struct KernelInputs<'a> {
     pub plan: &'a ConfigPlan,
     /// Who compiles and links.
     pub compiler: &'a Compiler,
+    /// What compresses bzImage, with its version.
+    pub compressor: &'a str,
     /// The build's time as the kernel tells it, in seconds since 1970.
     pub epoch_s: u64,
 }
@@ -63,9 +68,10 @@ impl KernelInputs<'_> {
 
     /// One line for each thing that goes in.
     fn render(&self) -> String {
-        let Self { source, plan, compiler: Compiler { cc, ld }, epoch_s } = self;
+        let Self { source, plan, compiler: Compiler { cc, ld }, compressor, epoch_s } = self;
         let mut lines = format!(
-            "mote kernel {BUILD_VERSION}\nsource {source}\ncc {cc}\nld {ld}\nepoch {epoch_s}\n",
+            "mote kernel {BUILD_VERSION}\nsource {source}\ncc {cc}\nld {ld}\n\
+             compressor {compressor}\nepoch {epoch_s}\n",
         );
         let mut line = |what: &str, value: &dyn std::fmt::Display| {
             writeln!(lines, "{what} {value}").expect("a string takes all");
@@ -113,8 +119,8 @@ mod tests {
         assert_eq!(
             sandbox.spec(&net).inputs().render(),
             format!(
-                "mote kernel 1\nsource {}\ncc cc 1\nld ld 1\nepoch 0\nfeature base\nfeature net\n\
-                 fragment {} mine.cfg\nasked CONFIG_64BIT=y Required\nasked CONFIG_NET=y Required\n\
+                "mote kernel 1\nsource {}\ncc cc 1\nld ld 1\ncompressor gzip 1\nepoch 0\n\
+                 feature base\nfeature net\nfragment {} mine.cfg\nasked CONFIG_64BIT=y Required\nasked CONFIG_NET=y Required\n\
                  asked CONFIG_PVH=y Required\nasked CONFIG_SWAP=y Required\n",
                 "ab".repeat(32),
                 sha256_hex("SWAP=y"),
@@ -127,6 +133,7 @@ mod tests {
             sandbox.spec(&plan(&["base"], "SWAP=y")).inputs().key(),
             sandbox.spec(&plan(&["net"], "SWAP=n")).inputs().key(),
             KernelSpec { epoch_s: 1, ..sandbox.spec(&net) }.inputs().key(),
+            KernelSpec { compressor: "gzip 2", ..sandbox.spec(&net) }.inputs().key(),
         ];
         sandbox.toolchain.compiler.cc = "cc 2".into();
         others.push(sandbox.spec(&net).inputs().key());

@@ -31,6 +31,9 @@ pub struct KernelRecord {
     pub asked: Asked,
     /// Who compiled and linked.
     pub compiler: Compiler,
+    /// What compressed bzImage, with its version; empty in records from before it was written down.
+    #[serde(default)]
+    pub compressor: String,
     /// The build's time as the kernel tells it, in seconds since 1970.
     pub epoch_s: u64,
     /// Where the kernel's highest segment ends in physical memory, in bytes: less memory cannot do.

@@ -43,7 +43,7 @@ fn record(
     release: &str,
     folder: &Path,
 ) -> Result<KernelRecord, ArtefactError> {
-    let KernelSpec { source, plan, toolchain, epoch_s } = *spec;
+    let KernelSpec { source, plan, toolchain, compressor, epoch_s } = *spec;
     let mut files = BTreeMap::new();
     let mut layout = None;
     for name in Kernel::FILES {
@@ -70,6 +70,7 @@ fn record(
         base: plan.base_record(),
         asked: plan.asked.clone(),
         compiler: toolchain.compiler.clone(),
+        compressor: compressor.to_owned(),
         epoch_s,
         load_end_bytes,
         pvh_entry,
