@@ -103,3 +103,57 @@ pub fn cpu_model(accel: Accel) -> Setting {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Cmdline, KernelMessages};
+
+    const DOCUMENT: &str = include_str!("../../../../docs/accelerators.md");
+
+    /// The rows of a table: the option or word, and its cells for [`Accel::ALL`].
+    fn rows(heading: &str) -> Vec<(&'static str, [&'static str; 4])> {
+        let (_, section) = DOCUMENT.split_once(heading).expect("the heading");
+        let section = section.split("\n## ").next().unwrap();
+        let row = |line: &'static str| {
+            let cells: Vec<_> = line.split('|').map(str::trim).collect();
+            let name = cells.get(1)?.strip_prefix('`')?.strip_suffix('`')?;
+            Some((name, [cells[2], cells[3], cells[4], cells[5]]))
+        };
+        section.lines().filter_map(row).collect()
+    }
+
+    #[test]
+    fn the_document_has_the_kernel_words() {
+        let rows = rows("## Kernel words");
+        for (column, accel) in Accel::ALL.into_iter().enumerate() {
+            let cmdline = Cmdline {
+                accel,
+                host_tsc_khz: Some(1),
+                messages: KernelMessages::Quiet,
+                rdinit: Some(mote_contract::INIT_PATH.to_owned()),
+                append: Vec::new(),
+            };
+            let words = cmdline.words().into_iter().map(|word| word.text.replace("khz=1", "khz=N"));
+            let documented = rows.iter().filter(|(_, cells)| cells[column] == "✓");
+            let documented: Vec<_> = documented.map(|(name, _)| *name).collect();
+            assert_eq!(words.collect::<Vec<_>>(), documented, "{accel}");
+        }
+    }
+
+    /// An option that not every accelerator has stands there with its values, QEMU's defaults among them.
+    #[test]
+    fn the_document_has_the_machine_options() {
+        let rows = rows("## Machine options");
+        for (column, accel) in Accel::ALL.into_iter().enumerate() {
+            for Setting { text, .. } in machine_options(accel) {
+                let (key, value) = text.split_once('=').unwrap();
+                let says = |(name, cells): &(&str, [&str; 4])| match name.strip_suffix('=') {
+                    Some(name) => name == key && cells[column] == value,
+                    None => name == text && cells[column] == "✓",
+                };
+                assert!(rows.iter().any(says), "{text} with {accel}");
+            }
+        }
+    }
+}
