@@ -151,8 +151,8 @@ fn bytes_at(tree: &Tree, name: &str) -> Vec<u8> {
 #[test]
 fn the_same_tree_gives_the_same_bytes() {
     let pinned = [
-        (Journal::None, "cf97e43fdd8c845e1afc44998c568994f59cf070d4c63df33aa087d123b75e87"),
-        (Journal::Internal, "525b01b98b3f5582fd07191eda08559918c43d4ff09895ac04daa2a3e1d08ed0"),
+        (Journal::None, "de69efd3e70b1417c5856be6ba4150e49f742014bf12270013fb226d3a0e1c29"),
+        (Journal::Internal, "dd7c36db090be417a37970d1a18e496ec070873e7f06712289bb53a11d6a96dc"),
     ];
     for (journal, digest) in pinned {
         let options = Ext4Options { journal, label: "root".to_owned(), ..Ext4Options::default() };
@@ -481,12 +481,12 @@ fn use_up(image: &Arc<File>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 6, ..ProptestConfig::default() })]
 
     /// Every place of an image but the contents of files may say anything.
     #[test]
     fn damaged_images_are_errors_at_most(
-        damage in prop::collection::vec((any::<prop::sample::Index>(), 0usize..4096, any::<u8>()), 400),
+        damage in prop::collection::vec((any::<prop::sample::Index>(), 0usize..4096, any::<u8>()), 200),
     ) {
         let image = image_file();
         let mut tree = full_sample();

@@ -32,6 +32,7 @@ pub(in crate::ext4) mod ro_compat {
     pub(in crate::ext4) const SPARSE_SUPER: u32 = 0x1;
     pub(in crate::ext4) const LARGE_FILE: u32 = 0x2;
     pub(in crate::ext4) const HUGE_FILE: u32 = 0x8;
+    pub(in crate::ext4) const GDT_CSUM: u32 = 0x10;
     pub(in crate::ext4) const DIR_NLINK: u32 = 0x20;
     pub(in crate::ext4) const EXTRA_ISIZE: u32 = 0x40;
     pub(in crate::ext4) const BIGALLOC: u32 = 0x200;

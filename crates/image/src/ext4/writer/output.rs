@@ -124,7 +124,9 @@ impl Output<'_> {
         if let Some(block) = self.layout.resize_block {
             self.resize_blocks(block)?;
         }
-        let table: Vec<u8> = descriptors.iter().flat_map(Descriptor::encode).collect();
+        let numbered = descriptors.iter().zip(0..);
+        let table: Vec<u8> =
+            numbered.flat_map(|(descriptor, group)| descriptor.encode(group, &uuid)).collect();
         let superblock = self.superblock(&descriptors, uuid, label);
         // The first group's come last: without them, this is no file system.
         for group in (0..geometry.groups).rev().filter(|&group| has_superblock(group)) {
@@ -144,9 +146,14 @@ impl Output<'_> {
         let mut descriptors = Vec::with_capacity(free_blocks.len());
         let groups = (0..geometry.groups).zip(&self.layout.groups).zip(&free_blocks);
         for ((group, places), free) in groups {
-            let free_inodes = self.free_inodes(group);
+            let unused_inodes = self.unused_inodes(group);
+            let free_inodes: Vec<_> =
+                self.free_inode(group).into_iter().chain([unused_inodes.clone()]).collect();
             self.bitmap(places.block_bitmap, free)?;
-            self.bitmap(places.inode_bitmap, &free_inodes)?;
+            let has_inodes = unused_inodes.start > 0;
+            if has_inodes {
+                self.bitmap(places.inode_bitmap, &free_inodes)?;
+            }
             let count = |ranges: &[Range<u32>]| {
                 ranges.iter().map(|range| range.end - range.start).sum::<u32>() as u16
             };
@@ -158,6 +165,8 @@ impl Output<'_> {
                 free_blocks: count(free),
                 free_inodes: count(&free_inodes),
                 directories: 0,
+                has_inodes,
+                unused_inodes: count(&[unused_inodes]),
             });
         }
         Ok(descriptors)
@@ -178,15 +187,17 @@ impl Output<'_> {
         groups
     }
 
-    /// The free inodes of a group, counted from its first one.
-    fn free_inodes(&self, group: u32) -> Vec<Range<u32>> {
-        let first = 1 + group * self.layout.geometry.inodes_per_group;
-        let end = first + self.layout.geometry.inodes_per_group;
-        let has_lost_and_found = self.drafts.inodes.iter().any(|draft| draft.number == FIRST_INODE);
-        let hole = (group == 0 && !has_lost_and_found).then_some(FIRST_INODE..FIRST_INODE + 1);
-        let rest = self.drafts.next_number.clamp(first, end)..end;
-        let from_first = |range: Range<u32>| range.start - first..range.end - first;
-        hole.into_iter().chain([rest]).filter(|range| !range.is_empty()).map(from_first).collect()
+    /// The inodes of a group that come after all that are in use, counted from its first one.
+    fn unused_inodes(&self, group: u32) -> Range<u32> {
+        let per_group = self.layout.geometry.inodes_per_group;
+        let used = self.drafts.next_number - 1;
+        used.saturating_sub(group * per_group).min(per_group)..per_group
+    }
+
+    /// The only free inode before others in use: that of `lost+found`, if the tree has its own.
+    fn free_inode(&self, group: u32) -> Option<Range<u32>> {
+        let has_own = self.drafts.inodes.get(1).is_none_or(|draft| draft.number != FIRST_INODE);
+        (group == 0 && has_own).then_some(FIRST_INODE - 1..FIRST_INODE)
     }
 
     /// Writes a bitmap where all that is not free is in use, also beyond the end of the group.
@@ -276,6 +287,7 @@ impl Output<'_> {
             ro_compat: ro_compat::SPARSE_SUPER
                 | ro_compat::LARGE_FILE
                 | ro_compat::HUGE_FILE
+                | ro_compat::GDT_CSUM
                 | ro_compat::DIR_NLINK
                 | ro_compat::EXTRA_ISIZE,
             uuid,
