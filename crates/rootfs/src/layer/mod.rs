@@ -16,11 +16,11 @@
 //!
 //! # Memory
 //!
-//! Besides the tree, [`read_layers`] holds for each layer at work 1.5 MiB of buffers and the
-//! window of its compression: 32 KiB for gzip, at most 128 MiB for zstd and xz (8 MiB as they are
-//! mostly used). The tree takes about 400 bytes an entry, and all its names, link targets,
-//! extended attributes and maps of sparse files, while a layer is applied twice; [`Limits`] bounds
-//! both numbers.
+//! For each layer at work, [`read_layers`] holds 1.2 MiB of buffers and the window of its
+//! compression: 32 KiB for gzip, at most 128 MiB for zstd and xz (8 MiB as they are mostly used).
+//! The tree takes about 400 bytes an entry, and names, link targets, extended attributes and maps
+//! of sparse files, of which there are two copies until the layers are applied. [`Limits`] bounds
+//! both: to 2 GiB in all by default. An image of 1 GB in 32,000 files takes 16 MB.
 
 mod apply;
 mod changes;

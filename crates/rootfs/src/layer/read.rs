@@ -97,7 +97,7 @@ impl Work<'_> {
             }
             work();
         });
-        match self.failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        match lock(&self.failure).take() {
             Some(error) => Err(error),
             None => Ok(done
                 .into_iter()

@@ -123,6 +123,17 @@ fn whiteouts_hide_nothing_of_their_own_layer() {
 }
 
 #[test]
+fn a_whiteout_may_hide_the_longest_name() {
+    let name = "n".repeat(255);
+    let long =
+        |path: String| [Member::pax(&[(b"path", path.as_bytes())]), Member::new(b'0', "x", b"")];
+    let lower = long(format!("d/{name}"));
+    assert_eq!(apply(&[&lower]).unwrap().walk().count(), 3);
+    let upper = long(format!("./d/.wh.{name}"));
+    assert_eq!(apply(&[&lower, &upper]).unwrap().walk().count(), 2);
+}
+
+#[test]
 fn leftovers_of_aufs_are_passed_over() {
     let lower = [file("x", "1")];
     let upper = [dir(".wh..wh.plnk/"), file(".wh..wh.plnk/1.2", "1"), file(".wh..wh.aufs", "")];

@@ -195,7 +195,7 @@ fn opaque(upper: &Tree) -> Vec<Member> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_tree_comes_back_from_its_archive(tree in tree()) {
