@@ -31,6 +31,7 @@ pub struct Command {
     env: BTreeMap<OsString, Option<OsString>>,
     current_dir: Option<PathBuf>,
     inherited: Vec<OwnedFd>,
+    stdin: Option<OwnedFd>,
     timeout: Option<Duration>,
 }
 
@@ -71,6 +72,7 @@ impl Command {
             env: BTreeMap::new(),
             current_dir: None,
             inherited: Vec::new(),
+            stdin: None,
             timeout: None,
         }
     }
@@ -118,6 +120,13 @@ impl Command {
         self
     }
 
+    /// Gives it a descriptor as the standard input of its next run, for [`Command::output`] and [`Command::stream`],
+    /// which have an empty one otherwise.
+    pub fn stdin(&mut self, descriptor: impl Into<OwnedFd>) -> &mut Self {
+        self.stdin = Some(descriptor.into());
+        self
+    }
+
     /// Ends it when it runs for longer; for [`Command::output`], [`Command::stream`] and [`Command::interact`].
     pub fn timeout(&mut self, timeout: Duration) -> &mut Self {
         self.timeout = Some(timeout);
@@ -146,7 +155,7 @@ impl Command {
         line
     }
 
-    /// Runs it to its end and keeps both output streams apart; standard input is empty.
+    /// Runs it to its end and keeps both output streams apart.
     ///
     /// # Errors
     ///
@@ -156,7 +165,7 @@ impl Command {
         let (stdout, child_stdout) = io::pipe().map_err(|source| self.cannot_spawn(source))?;
         let (stderr, child_stderr) = io::pipe().map_err(|source| self.cannot_spawn(source))?;
         let streams = Streams {
-            stdin: Stdio::null(),
+            stdin: self.stdin.take().map_or_else(Stdio::null, Stdio::from),
             stdout: child_stdout.into(),
             stderr: child_stderr.into(),
         };
@@ -183,7 +192,7 @@ impl Command {
     }
 
     /// Runs it to its end; what it prints on both streams is appended to `log`, under a line with the command, and
-    /// given to `on_line` line by line (without the line feed; not UTF-8 is replaced). Standard input is empty.
+    /// given to `on_line` line by line (without the line feed; not UTF-8 is replaced).
     ///
     /// # Errors
     ///
@@ -203,7 +212,7 @@ impl Command {
         let (output, child_output) = io::pipe().map_err(|source| self.cannot_spawn(source))?;
         let child_errors = child_output.try_clone().map_err(|source| self.cannot_spawn(source))?;
         let streams = Streams {
-            stdin: Stdio::null(),
+            stdin: self.stdin.take().map_or_else(Stdio::null, Stdio::from),
             stdout: child_output.into(),
             stderr: child_errors.into(),
         };

@@ -39,6 +39,19 @@ fn both_streams_are_kept_apart_however_much_there_is() {
 }
 
 #[test]
+fn a_descriptor_is_the_standard_input_of_one_run() {
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    writer.write_all(b"given").unwrap();
+    drop(writer);
+    let mut command = sh("cat");
+    let mut run = || command.output(&Cancel::default()).unwrap().stdout;
+    assert_eq!(run(), b"");
+    command.stdin(reader);
+    let mut run = || command.output(&Cancel::default()).unwrap().stdout;
+    assert_eq!((run(), run()), (b"given".to_vec(), b"".to_vec()));
+}
+
+#[test]
 fn a_failure_shows_what_can_be_pasted_and_the_end_of_the_output() {
     let mut command = sh("seq 100; echo \"$GREETING\" >&2; exit 3");
     command.env("GREETING", "it's \x1b[31mred").env_remove("MAKEFLAGS").current_dir("/");
