@@ -12,7 +12,9 @@ mod entry;
 mod initramfs;
 mod lz4_legacy;
 mod tally;
+mod tar;
 
 pub use compression::{Compression, Encoder, UnknownCompression};
 pub use entry::Entry;
 pub use initramfs::{ReadError, Segment, Summary, join_padding, read_initramfs, write_initramfs};
+pub use tar::{TarError, write_tar};

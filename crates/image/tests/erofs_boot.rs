@@ -3,7 +3,6 @@
 //! `MOTE_TEST_KERNEL_OCI` names a vmlinux with the feature `image`.
 
 use std::fs::File;
-use std::io::Write;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,6 @@
 //! EROFS, the read-only file system of Linux, after `fs/erofs` of Linux 6.12.
 
+mod compress;
 mod directory;
 mod error;
 mod format;
@@ -10,6 +11,7 @@ mod walk;
 mod writer;
 mod xattr;
 
+pub use compress::{CompressError, Compressor, write_compressed_erofs};
 pub use error::{FormatError, ReadError};
 pub use reader::{Summary, list_erofs, read_erofs};
 pub use writer::{WriteError, write_erofs};

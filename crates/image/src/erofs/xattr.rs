@@ -30,10 +30,11 @@ pub(super) fn encoded_len(xattrs: &Xattrs) -> u64 {
     if xattrs.is_empty() {
         return 0;
     }
-    let entry = |(name, value): (&Box<[u8]>, &Box<[u8]>)| {
+    let len = |name: &[u8], value: &[u8]| {
         (ENTRY_LEN + split_name(name).1.len() + value.len()).next_multiple_of(4) as u64
     };
-    u64::from(XATTR_HEADER_LEN) + xattrs.iter().map(entry).sum::<u64>()
+    let entries: u64 = xattrs.iter().map(|(name, value)| len(name, value)).sum();
+    u64::from(XATTR_HEADER_LEN) + entries
 }
 
 /// Appends all attributes, whose lengths were checked, in the order of their names.
