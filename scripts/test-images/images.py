@@ -172,11 +172,13 @@ def static(shop):
 
 def large(shop):
     """Compilers and their libraries, for the benchmark: more than 1 GB."""
+    first = ("gcc", "g++", "make")
+    second = ("golang", "libboost1.81-dev")
     layers = [
         shop.base,
-        shop.install("gcc", "g++", "make"),
-        shop.install("golang", "libboost1.81-dev"),
-        shop.install("clang", "linux-headers-amd64", "python3-sympy"),
+        shop.install(*first),
+        shop.install(*second, below=first),
+        shop.install("clang", "linux-headers-amd64", "python3-sympy", below=first + second),
     ]
     return Image(layers, Env=[PATH], Cmd=["bash"])
 

@@ -65,9 +65,10 @@ class Workshop:
         return layer.finish()
 
     @cache
-    def install(self, *wanted, leave_out=(), compression=Gzip):
-        """A layer with what these packages take beside the base."""
-        packages = self.archive.resolve(*wanted)
+    def install(self, *wanted, below=(), leave_out=(), compression=Gzip):
+        """A layer with what these packages take beside the base and those that lie `below`."""
+        there = self.archive.resolve(*below) if below else []
+        packages = [package for package in self.archive.resolve(*wanted) if package not in there]
         layer = self.layer(compression)
         layer.packages(self.archive.download(packages), SLIM + leave_out)
         return layer.finish()
