@@ -4,11 +4,11 @@ use std::io;
 
 use mote_process::Cancelled;
 
-use super::Limit;
+use super::{LayerSource, Limit, Limits};
 use crate::tar::ArchiveError;
 use crate::tree::{PathError, TreeError};
 
-/// Why layers do not become a tree. `layer` is the name of the [`LayerSource`](super::LayerSource).
+/// Why layers do not become a tree. `layer` is the name of the [`LayerSource`].
 #[derive(Debug, thiserror::Error)]
 pub enum LayerError {
     /// The blob cannot be opened or read, or is shorter than it should be.
@@ -100,4 +100,10 @@ pub enum LayerError {
     /// Somebody asked to stop.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
+}
+
+impl LayerError {
+    pub(super) fn exceeded(layer: &LayerSource, limit: Limit, limits: &Limits) -> Self {
+        Self::Limit { layer: layer.name.clone(), limit, most: limits.most(limit) }
+    }
 }

@@ -26,6 +26,7 @@ mod apply;
 mod changes;
 mod error;
 mod inflate;
+mod job;
 mod limits;
 mod read;
 mod source;

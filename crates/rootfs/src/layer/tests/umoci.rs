@@ -6,7 +6,7 @@ use std::path::Path;
 use super::tools::run;
 use super::{Member, archive, dir, file, gzip, hard_link, layer, read, sha256, symlink};
 use crate::directory::{Owners, read_directory};
-use crate::layer::read::hex;
+use crate::layer::job::hex;
 
 /// Writes an image layout with one image, `image`.
 fn write_layout(path: &Path, layers: &[Vec<u8>]) {

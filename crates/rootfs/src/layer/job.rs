@@ -1,0 +1,168 @@
+//! Reading one layer: one thread inflates the blob, one reads the archive.
+
+use std::io;
+use std::sync::Arc;
+use std::thread;
+
+use sha2::{Digest, Sha256};
+
+use super::changes::{Changes, Failure, Place};
+use super::inflate::{Blob, inflated};
+use super::read::{Progress, Work};
+use super::stream::{Inlet, Outlet, stream};
+use super::{Compression, LayerError, LayerSource, Limit};
+use crate::tar::{Archive, ArchiveError};
+use crate::tree::Content;
+
+/// One layer to read.
+pub(super) struct Job<'a> {
+    pub(super) work: &'a Work<'a>,
+    /// Its place among the layers.
+    pub(super) index: usize,
+    pub(super) layer: &'a LayerSource,
+}
+
+impl Job<'_> {
+    pub(super) fn run(&self) -> Result<Changes, LayerError> {
+        let blob = self.layer.open().map_err(|source| self.unreadable(source))?;
+        let compression = self.layer.compression.of(&blob);
+        let compression = compression.map_err(|source| self.unreadable(source))?;
+        let (place, spool) = match (&blob, compression) {
+            (Content::Stretch { file, offset, .. }, Compression::None) => {
+                (Place { file: file.clone(), offset: *offset }, None)
+            }
+            _ => {
+                let spool = tempfile::tempfile_in(self.work.spool_dir);
+                let spool = Arc::new(spool.map_err(|source| self.unspoolable(source))?);
+                (Place { file: spool.clone(), offset: 0 }, Some(spool))
+            }
+        };
+        // Not compressed, both digests are of the same bytes, which are digested once.
+        let (of_blob, of_archive) = match compression {
+            Compression::None => (None, self.layer.digest.or(self.layer.diff_id)),
+            _ => (self.layer.digest, self.layer.diff_id),
+        };
+        let (inlet, outlet) = stream(spool, of_archive.map(|_| Sha256::new()));
+        thread::scope(|scope| {
+            let pump = || self.pump(&blob, compression, of_blob.map(|_| Sha256::new()), inlet);
+            let pump = thread::Builder::new()
+                .spawn_scoped(scope, pump)
+                .map_err(|source| LayerError::Thread { source })?;
+            let changes = self.changes(outlet, &place, compression);
+            // An archive that seems cut off may only be the consequence of what the pump says.
+            pump.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+            changes
+        })
+    }
+
+    /// Inflates the blob into `inlet`.
+    fn pump(
+        &self,
+        blob: &Content,
+        compression: Compression,
+        digest: Option<Sha256>,
+        inlet: Inlet,
+    ) -> Result<(), LayerError> {
+        let on_read = |read| (self.work.on_progress)(Progress { layer: self.index, read });
+        let blob = Blob::open(blob, digest, &on_read);
+        let mut blob = blob.map_err(|source| self.unreadable(source))?;
+        let pumped = self.pump_all(&mut blob, compression, &inlet);
+        // What reads the archive may end now, even if the blob goes on.
+        drop(inlet);
+        match pumped {
+            Err(LayerError::Inflate { source, .. }) if blob.failed => {
+                return Err(self.unreadable(source));
+            }
+            // That the bytes are the wrong ones says more than what is wrong with them.
+            Ok(()) | Err(LayerError::Inflate { .. }) if !self.work.has_failed() => {}
+            stopped => return stopped,
+        }
+        let got = blob.finish().map_err(|source| self.unreadable(source))?;
+        got.map_or(Ok(()), |got| self.check_digest(&got)).and(pumped)
+    }
+
+    fn pump_all(
+        &self,
+        blob: &mut Blob<'_>,
+        compression: Compression,
+        inlet: &Inlet,
+    ) -> Result<(), LayerError> {
+        let damaged = |source| LayerError::Inflate { layer: self.layer.name.clone(), source };
+        let mut reader = inflated(blob, compression).map_err(damaged)?;
+        while let Some(count) = inlet.pump(&mut *reader).map_err(damaged)? {
+            let taken = self.work.budget.take(Limit::Bytes, count);
+            taken.map_err(|limit| self.exceeded(limit))?;
+            self.work.cancel.check()?;
+            if self.work.has_failed() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the archive that comes out of `outlet`.
+    fn changes(
+        &self,
+        outlet: Outlet,
+        place: &Place,
+        compression: Compression,
+    ) -> Result<Changes, LayerError> {
+        let layer = || self.layer.name.clone();
+        let mut archive = Archive::new(outlet);
+        let changes = match Changes::read(&mut archive, place, self.work.budget) {
+            Ok(changes) => Ok(changes),
+            Err(Failure::Limit(limit)) => return Err(self.exceeded(limit)),
+            Err(Failure::Archive(ArchiveError::Read(source))) => {
+                return Err(self.unspoolable(source));
+            }
+            Err(Failure::Archive(source)) => Err(LayerError::Archive { layer: layer(), source }),
+            Err(Failure::Whiteout(whiteout, source)) => {
+                Err(LayerError::Whiteout { layer: layer(), whiteout, source })
+            }
+        };
+        let got = archive.into_inner().finish().map_err(|source| self.unspoolable(source))?;
+        if let Some(got) = got {
+            if compression == Compression::None {
+                self.check_digest(&got)?;
+            }
+            self.check_diff_id(&got)?;
+        }
+        changes
+    }
+
+    fn check_digest(&self, got: &[u8; 32]) -> Result<(), LayerError> {
+        match &self.layer.digest {
+            Some(want) if want != got => {
+                let layer = self.layer.name.clone();
+                Err(LayerError::Digest { layer, got: hex(got), want: hex(want) })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_diff_id(&self, got: &[u8; 32]) -> Result<(), LayerError> {
+        match &self.layer.diff_id {
+            Some(want) if want != got => {
+                let layer = self.layer.name.clone();
+                Err(LayerError::DiffId { layer, got: hex(got), want: hex(want) })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn unreadable(&self, source: io::Error) -> LayerError {
+        LayerError::Read { layer: self.layer.name.clone(), source }
+    }
+
+    fn unspoolable(&self, source: io::Error) -> LayerError {
+        LayerError::Spool { layer: self.layer.name.clone(), source }
+    }
+
+    fn exceeded(&self, limit: Limit) -> LayerError {
+        LayerError::exceeded(self.layer, limit, self.work.budget.limits())
+    }
+}
+
+pub(super) fn hex(digest: &[u8; 32]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
