@@ -62,8 +62,8 @@ pub enum WriteError {
 /// Writes a tree as an uncompressed EROFS image into `out`, an empty file, and gives its size in
 /// bytes, a multiple of 4096.
 ///
-/// Linux from 5.4 on mounts it: 4 KiB blocks, no feature that a kernel may lack. The same tree
-/// gives the same bytes: inodes in the order of the tree's walk, no UUID, and as the time of the
+/// Blocks have 4 KiB, and the image uses no feature that a kernel with EROFS may lack; Linux 6.1 and
+/// 6.12 are tried. The same tree gives the same bytes: inodes in the order of the tree's walk, no UUID, and as the time of the
 /// image the most frequent one of the tree. Inodes of that time take 32 bytes and the others 64
 /// (also those with an owner above 65,535, or 4 GiB), so that each keeps its own seconds.
 ///
