@@ -7,7 +7,6 @@ mod pid1;
 mod table;
 mod trace;
 
-use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -75,11 +74,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             }
         }
     }
-    fs::create_dir_all(&args.output).with_context(|| args.output.display().to_string())?;
-    for (name, text) in [("boot-cost.md", report.markdown()), ("boot-cost.json", report.json()?)] {
-        let path = args.output.join(name);
-        fs::write(&path, text).with_context(|| path.display().to_string())?;
-    }
+    crate::report::write(&args.output, "boot-cost", &report.markdown(), &report)?;
     print!("{}", report.markdown());
     Ok(if report.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use anyhow::Result;
 use serde::Serialize;
 
 use super::measure::{Bench, Form, MEMORY_MIB, Measurement, Way};
@@ -136,15 +135,6 @@ impl Report {
             );
         }
         text
-    }
-
-    /// The same for programs.
-    ///
-    /// # Errors
-    ///
-    /// None: all keys are strings.
-    pub fn json(&self) -> Result<String> {
-        Ok(serde_json::to_string_pretty(self)? + "\n")
     }
 }
 

@@ -1,0 +1,236 @@
+//! The tables, and whether the limits hold.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::samples::Samples;
+use super::second_run::SecondRun;
+use super::ways::Step;
+
+/// How many times faster than the usual tools mote is at least, on images that are not tiny.
+const LEAST_RATIO: f64 = 10.0;
+/// How many times longer than the limit mote takes at most.
+const MOST_OVER_LIMIT: f64 = 2.0;
+/// What a second run of an image takes of its own at most, in seconds.
+const MOST_OWN_S: f64 = 0.030;
+
+/// All that was measured.
+#[derive(Debug, Default, Serialize)]
+pub struct Report {
+    /// What was used and how often.
+    pub conditions: String,
+    /// An entry for each image.
+    pub images: Vec<ImageReport>,
+    /// What could not be measured, and why.
+    pub skipped: Vec<String>,
+}
+
+/// What was measured with an image.
+#[derive(Debug, Serialize)]
+pub struct ImageReport {
+    /// The image's name.
+    pub name: String,
+    /// Of its compressed layers.
+    pub layers_bytes: u64,
+    /// Of the archives in them.
+    pub archives_bytes: u64,
+    /// In all layers.
+    pub entries: u64,
+    /// Whether it is large enough for the limits.
+    pub judged: bool,
+    /// The time of each step.
+    pub steps: BTreeMap<Step, Samples>,
+    /// What a run of it takes when everything is there.
+    pub second_run: Option<SecondRun>,
+}
+
+/// A format with the steps that lead to it.
+struct Format {
+    name: &'static str,
+    mote: Step,
+    usual: Step,
+}
+
+const FORMATS: [Format; 2] = [
+    Format { name: "erofs", mote: Step::MoteErofs, usual: Step::MkfsErofs },
+    Format { name: "ext4", mote: Step::MoteExt4, usual: Step::Mke2fs },
+];
+
+impl ImageReport {
+    fn median(&self, step: Step) -> f64 {
+        self.steps[&step].median()
+    }
+
+    /// Seconds of the usual way, without `skopeo copy`: the layers are in a layout already.
+    fn usual(&self, format: &Format) -> f64 {
+        self.median(Step::Unpack) + self.median(format.usual)
+    }
+
+    fn ratio(&self, format: &Format) -> f64 {
+        self.usual(format) / self.median(format.mote)
+    }
+
+    fn over_limit(&self, format: &Format) -> f64 {
+        self.median(format.mote) / self.median(Step::Limit)
+    }
+}
+
+impl Report {
+    /// The tables for people.
+    pub fn markdown(&self) -> String {
+        let mut text = format!("# From layers to a disk image\n\n{}\n\n", self.conditions);
+        self.write_ways(&mut text);
+        self.write_steps(&mut text);
+        self.write_runs(&mut text);
+        for skipped in &self.skipped {
+            line(&mut text, format_args!("Skipped: {skipped}\n"));
+        }
+        for (check, holds) in self.checks() {
+            let verdict = if holds { "holds" } else { "EXCEEDED" };
+            line(&mut text, format_args!("- {check}: {verdict}"));
+        }
+        text
+    }
+
+    /// Whether no limit is exceeded.
+    pub fn holds(&self) -> bool {
+        self.checks().iter().all(|(_, holds)| *holds)
+    }
+
+    fn write_ways(&self, text: &mut String) {
+        text.push_str("| image | layers | archives | entries | format | mote | limit | of the limit | usual way | ratio | with skopeo's copy | mote's peak memory |\n");
+        text.push_str(
+            "| --- | ---: | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n",
+        );
+        for image in &self.images {
+            for format in &FORMATS {
+                let mote = &image.steps[&format.mote];
+                let copied = image.usual(format) + image.median(Step::Copy);
+                line(
+                    text,
+                    format_args!(
+                        "| {} | {:.1} MB | {:.1} MB | {} | {} | {mote} | {} | {:.2} | {:.3} s | {:.1} | {:.1} | {} MiB |",
+                        image.name,
+                        image.layers_bytes as f64 / 1e6,
+                        image.archives_bytes as f64 / 1e6,
+                        image.entries,
+                        format.name,
+                        image.steps[&Step::Limit],
+                        image.over_limit(format),
+                        image.usual(format),
+                        image.ratio(format),
+                        copied / mote.median(),
+                        mote.peak_mib(),
+                    ),
+                );
+            }
+        }
+        text.push('\n');
+    }
+
+    fn write_steps(&self, text: &mut String) {
+        text.push_str("| the usual way | skopeo copy | umoci unpack | mkfs.erofs | mke2fs -d |\n");
+        text.push_str("| --- | ---: | ---: | ---: | ---: |\n");
+        for image in &self.images {
+            let [copy, unpack, erofs, ext4] =
+                [Step::Copy, Step::Unpack, Step::MkfsErofs, Step::Mke2fs]
+                    .map(|step| &image.steps[&step]);
+            line(text, format_args!("| {} | {copy} | {unpack} | {erofs} | {ext4} |", image.name));
+        }
+        text.push('\n');
+    }
+
+    fn write_runs(&self, text: &mut String) {
+        let runs = self.images.iter().filter_map(|image| Some((image, image.second_run.as_ref()?)));
+        let mut runs = runs.peekable();
+        if runs.peek().is_none() {
+            return;
+        }
+        text.push_str(
+            "| second run | mote, to QEMU's start | QEMU and guest, to the first output |\n",
+        );
+        text.push_str("| --- | ---: | ---: |\n");
+        for (image, run) in runs {
+            line(text, format_args!("| {} | {} | {} |", image.name, run.own, run.guest));
+        }
+        text.push('\n');
+    }
+
+    fn checks(&self) -> Vec<(String, bool)> {
+        let mut checks = Vec::new();
+        for image in &self.images {
+            if let Some(run) = &image.second_run {
+                let own = run.own.median();
+                let text = format!(
+                    "{}: {:.1} ms of its own, at most {:.0}",
+                    image.name,
+                    own * 1e3,
+                    MOST_OWN_S * 1e3
+                );
+                checks.push((text, own <= MOST_OWN_S));
+            }
+            for format in FORMATS.iter().filter(|_| image.judged) {
+                let (ratio, over) = (image.ratio(format), image.over_limit(format));
+                let what = format!("{} as {}", image.name, format.name);
+                checks.push((
+                    format!("{what}: {ratio:.1} times as fast, at least {LEAST_RATIO:.0}"),
+                    ratio >= LEAST_RATIO,
+                ));
+                checks.push((
+                    format!("{what}: {over:.2} times the limit, at most {MOST_OVER_LIMIT:.0}"),
+                    over <= MOST_OVER_LIMIT,
+                ));
+            }
+        }
+        checks
+    }
+}
+
+fn line(text: &mut String, words: std::fmt::Arguments<'_>) {
+    // A string takes all.
+    let _ = writeln!(text, "{words}");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::child::Usage;
+    use super::super::ways::Ways;
+    use super::*;
+
+    fn image(mote: u64) -> ImageReport {
+        let steps = Ways::STEPS.map(|step| {
+            let seconds = match step {
+                Step::Limit => 1,
+                Step::MoteErofs | Step::MoteExt4 => mote,
+                Step::Copy | Step::Unpack | Step::MkfsErofs | Step::Mke2fs => 10,
+            };
+            let mut samples = Samples::default();
+            samples.add(Usage { took: Duration::from_secs(seconds), peak_kib: 2048 });
+            (step, samples)
+        });
+        ImageReport {
+            name: "an-image".to_owned(),
+            layers_bytes: 1_000_000,
+            archives_bytes: 2_000_000,
+            entries: 3,
+            judged: true,
+            steps: steps.into(),
+            second_run: None,
+        }
+    }
+
+    #[test]
+    fn limits_are_checked() {
+        for (mote, holds) in [(2, true), (3, false)] {
+            let report = Report { images: vec![image(mote)], ..Report::default() };
+            assert_eq!(report.holds(), holds);
+            assert_eq!(report.markdown().contains("EXCEEDED"), !holds);
+        }
+        let text = Report { images: vec![image(2)], ..Report::default() }.markdown();
+        assert!(text.contains("| 2.00 | 20.000 s | 10.0 | 15.0 | 2 MiB |"), "{text}");
+    }
+}
