@@ -1,7 +1,8 @@
-//! File system trees written as bytes: cpio newc, as an initramfs has it.
+//! File system trees written as bytes, and read back.
 //!
-//! An initramfs is any number of cpio archives, each plain or compressed, one after the other.
-//! [`write_initramfs`] writes one from a tree; [`read_initramfs`] lists what anyone wrote.
+//! An initramfs is any number of [`cpio`] archives, each plain or compressed, one after the other:
+//! [`write_initramfs`] writes one from a tree, [`read_initramfs`] lists what anyone wrote. [`erofs`]
+//! and [`ext4`] are disks.
 
 pub mod cpio;
 pub mod erofs;

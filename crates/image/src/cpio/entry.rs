@@ -2,7 +2,7 @@
 
 use mote_rootfs::tree::Device;
 
-use super::format::{Header, S_IFLNK, S_IFMT};
+use super::format::Header;
 
 /// One name of an archive, as the archive says it: nothing is resolved or trusted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,55 +94,6 @@ impl Entry {
             device: Device { major: header.devmajor, minor: header.devminor },
             rdevice: Device { major: header.rdevmajor, minor: header.rdevminor },
             target: None,
-        }
-    }
-
-    /// Type and permissions in the ten letters of `ls -l`.
-    pub fn render_mode(&self) -> String {
-        let kind = match self.mode & S_IFMT {
-            0o010_000 => 'p',
-            0o020_000 => 'c',
-            0o040_000 => 'd',
-            0o060_000 => 'b',
-            0o100_000 => '-',
-            S_IFLNK => 'l',
-            0o140_000 => 's',
-            _ => '?',
-        };
-        let mut letters = String::from(kind);
-        for (shift, special, mark) in [(6, 0o4000, 's'), (3, 0o2000, 's'), (0, 0o1000, 't')] {
-            let bits = self.mode >> shift;
-            letters.push(if bits & 4 != 0 { 'r' } else { '-' });
-            letters.push(if bits & 2 != 0 { 'w' } else { '-' });
-            letters.push(match (self.mode & special != 0, bits & 1 != 0) {
-                (true, true) => mark,
-                (true, false) => mark.to_ascii_uppercase(),
-                (false, true) => 'x',
-                (false, false) => '-',
-            });
-        }
-        letters
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn modes_look_as_in_ls() {
-        let table = [
-            (0o100_644, "-rw-r--r--"),
-            (0o041_777, "drwxrwxrwt"),
-            (0o104_755, "-rwsr-xr-x"),
-            (0o102_644, "-rw-r-Sr--"),
-            (0o120_777, "lrwxrwxrwx"),
-            (0o020_620, "crw--w----"),
-            (0o000_000, "?---------"),
-        ];
-        for (mode, letters) in table {
-            let entry = Entry::new(0, Vec::new(), &Header { mode, ..Header::default() });
-            assert_eq!(entry.render_mode(), letters);
         }
     }
 }
