@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::nearest::nearest;
-use crate::value::{MemoryError, PublishError, UnknownWord};
+use crate::value::{MalformedValue, MemoryError, PublishError, UnknownWord};
 
 /// Why a recipe could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -91,6 +91,9 @@ pub enum Problem {
     /// A value that is not one of a few words.
     #[error(transparent)]
     Word(#[from] UnknownWord),
+    /// A value that is not written as it should be.
+    #[error(transparent)]
+    Malformed(#[from] MalformedValue),
     /// A value that is not an amount of memory.
     #[error(transparent)]
     Memory(#[from] MemoryError),

@@ -4,7 +4,7 @@
 //! [`Recipe`], where every default is filled in, every value is checked and every path starts from
 //! the recipe's own folder. Whatever is wrong is told with the line it stands on.
 //!
-//! The values of `mote run`'s flags ([`Memory`], [`Publish`], [`Network`], [`Accel`]) are parsed
+//! The values of `mote run`'s flags ([`Memory`], [`Publish`], [`Network`], [`Accel`] …) are parsed
 //! here too, so that a flag and its key take the same words.
 
 mod builtin;
@@ -24,6 +24,6 @@ pub use recipe::{
 };
 pub use run::{RunSettings, SettingError};
 pub use value::{
-    Accel, Addressing, HostPort, Memory, MemoryError, Network, Protocol, Publish, PublishError,
-    UnknownWord,
+    Accel, Addressing, HostName, HostPort, MalformedValue, Memory, MemoryError, Network, Protocol,
+    Publish, PublishError, Pull, Rootfs, Tmpfs, UnknownWord,
 };

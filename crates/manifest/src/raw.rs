@@ -109,6 +109,8 @@ pub(crate) struct Run {
     pub(crate) command: Vec<Spanned<String>>,
     #[serde(default)]
     pub(crate) env: BTreeMap<Spanned<String>, Spanned<String>>,
+    pub(crate) entrypoint: Option<Vec<Spanned<String>>>,
+    pub(crate) user: Option<Spanned<String>>,
     pub(crate) workdir: Option<Spanned<String>>,
     pub(crate) tty: Option<bool>,
     pub(crate) interactive: Option<bool>,
@@ -121,6 +123,14 @@ pub(crate) struct Run {
     pub(crate) accel: Option<Spanned<String>>,
     pub(crate) append: Option<Spanned<String>>,
     pub(crate) init: Option<Spanned<String>>,
+    pub(crate) rootfs: Option<Spanned<String>>,
+    pub(crate) read_only: Option<bool>,
+    #[serde(default)]
+    pub(crate) tmpfs: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(crate) add_host: Vec<Spanned<String>>,
+    pub(crate) pull: Option<Spanned<String>>,
+    pub(crate) unpack_limit: Option<Spanned<String>>,
     pub(crate) kernel: Option<PathBuf>,
     #[serde(default)]
     pub(crate) feature: Vec<String>,

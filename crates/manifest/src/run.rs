@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::value::{Accel, Memory, Network, Publish, text};
+use crate::value::{Accel, HostName, Memory, Network, Publish, Pull, Rootfs, Tmpfs, text};
 
 /// What `mote run` can be told, by a recipe's `[run]` table or by flags of the same names.
 ///
@@ -14,6 +14,11 @@ pub struct RunSettings {
     pub command: Vec<String>,
     /// Environment variables of the command.
     pub env: BTreeMap<String, String>,
+    /// The program that gets the command as its arguments, instead of the image's own. An empty
+    /// list: the command itself is the program.
+    pub entrypoint: Option<Vec<String>>,
+    /// Who the command runs as, `USER[:GROUP]` by names or numbers; the guest looks names up.
+    pub user: Option<String>,
     /// Where the command starts, in the guest.
     pub workdir: Option<String>,
     /// Whether the command has a terminal.
@@ -36,6 +41,18 @@ pub struct RunSettings {
     pub append: Option<String>,
     /// The system's own init, a path in the guest.
     pub init: Option<String>,
+    /// What the guest's root file system is.
+    pub rootfs: Option<Rootfs>,
+    /// Whether the root file system stays as the image has it: nothing can be written to it.
+    pub read_only: Option<bool>,
+    /// Directories of the guest with a file system in memory over them.
+    pub tmpfs: Vec<Tmpfs>,
+    /// Names that the guest knows beside its own.
+    pub add_host: Vec<HostName>,
+    /// When a registry is asked for the image.
+    pub pull: Option<Pull>,
+    /// How much the image may unpack to.
+    pub unpack_limit: Option<Memory>,
     /// The folder of a built kernel.
     pub kernel: Option<PathBuf>,
     /// Features that the kernel has beside those of `[kernel]`.
@@ -53,6 +70,8 @@ impl RunSettings {
     pub const KEYS: &[&str] = &[
         "command",
         "env",
+        "entrypoint",
+        "user",
         "workdir",
         "tty",
         "interactive",
@@ -64,6 +83,12 @@ impl RunSettings {
         "accel",
         "append",
         "init",
+        "rootfs",
+        "read-only",
+        "tmpfs",
+        "add-host",
+        "pull",
+        "unpack-limit",
         "kernel",
         "feature",
         "verbose",
@@ -81,6 +106,7 @@ impl RunSettings {
             _ => Ok(()),
         };
         text("hostname", &self.hostname, text::HOSTNAME, text::is_hostname)?;
+        text("user", &self.user, text::USER, text::is_user)?;
         text("workdir", &self.workdir, text::GUEST_DIRECTORY, text::is_guest_directory)?;
         text("init", &self.init, text::GUEST_PATH, text::is_guest_path)?;
         text("append", &self.append, text::KERNEL_WORDS, text::are_kernel_words)?;
@@ -104,6 +130,8 @@ impl RunSettings {
         Self {
             command: if other.command.is_empty() { self.command } else { other.command },
             env: self.env,
+            entrypoint: other.entrypoint.or(self.entrypoint),
+            user: other.user.or(self.user),
             workdir: other.workdir.or(self.workdir),
             tty: other.tty.or(self.tty),
             interactive: other.interactive.or(self.interactive),
@@ -115,6 +143,12 @@ impl RunSettings {
             accel: other.accel.or(self.accel),
             append: (!append.is_empty()).then(|| append.join(" ")),
             init: other.init.or(self.init),
+            rootfs: other.rootfs.or(self.rootfs),
+            read_only: other.read_only.or(self.read_only),
+            tmpfs: if other.tmpfs.is_empty() { self.tmpfs } else { other.tmpfs },
+            add_host: if other.add_host.is_empty() { self.add_host } else { other.add_host },
+            pull: other.pull.or(self.pull),
+            unpack_limit: other.unpack_limit.or(self.unpack_limit),
             kernel: other.kernel.or(self.kernel),
             feature,
             verbose: other.verbose.or(self.verbose),
@@ -172,6 +206,10 @@ mod tests {
             ),
             (RunSettings { workdir: text("x"), ..recipe() }, "--workdir: not an absolute path: x"),
             (
+                RunSettings { user: text("a:b:c"), ..recipe() },
+                "--user: not a user, or user:group: a:b:c",
+            ),
+            (
                 RunSettings { init: text("sbin/init"), ..recipe() },
                 "--init: not an absolute path without '.', '..' and empty parts: sbin/init",
             ),
@@ -206,6 +244,8 @@ mod tests {
             feature: words(&["tun", "fuse"]),
             tty: Some(false),
             verbose: Some(true),
+            entrypoint: Some(Vec::new()),
+            rootfs: Some(Rootfs::Ext4),
             ..RunSettings::default()
         };
         let wanted = RunSettings {
@@ -217,6 +257,8 @@ mod tests {
             feature: words(&["wireguard", "tun", "fuse"]),
             tty: Some(false),
             verbose: Some(true),
+            entrypoint: Some(Vec::new()),
+            rootfs: Some(Rootfs::Ext4),
             ..RunSettings::default()
         };
         assert_eq!(recipe().overridden_by(flags), wanted);

@@ -95,6 +95,11 @@ pub(super) fn link_target(
     })
 }
 
+/// Who to be in the guest.
+pub(super) fn user(document: &Document<'_>, user: Spanned<String>) -> Result<String, RecipeError> {
+    accept(document, user, text::USER, text::is_user)
+}
+
 /// A host name.
 pub(super) fn hostname(
     document: &Document<'_>,

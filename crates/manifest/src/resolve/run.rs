@@ -19,11 +19,18 @@ pub(super) fn resolve(
     let checked = |value: Option<Spanned<String>>, check: Check| {
         value.map(|value| check(document, value)).transpose()
     };
+    let entrypoint = raw.entrypoint.map(|words| {
+        words.into_iter().map(|word| check::argument(document, word)).collect::<Result<_, _>>()
+    });
     let arguments = raw.command.into_iter().map(|word| check::argument(document, word));
+    let tmpfs = raw.tmpfs.into_iter().map(|tmpfs| parse(document, &tmpfs));
+    let hosts = raw.add_host.into_iter().map(|host| parse(document, &host));
     let publish = raw.publish.into_iter().map(|publish| parse(document, &publish));
     Ok(RunSettings {
         command: arguments.collect::<Result<_, _>>()?,
         env: check::variables(document, raw.env)?,
+        entrypoint: entrypoint.transpose()?,
+        user: checked(raw.user, check::user)?,
         workdir: checked(raw.workdir, check::guest_directory)?,
         tty: raw.tty,
         interactive: raw.interactive,
@@ -35,6 +42,12 @@ pub(super) fn resolve(
         accel: raw.accel.map(|accel| parse(document, &accel)).transpose()?,
         append: checked(raw.append, check::kernel_words)?,
         init: checked(raw.init, check::guest_path)?,
+        rootfs: raw.rootfs.map(|rootfs| parse(document, &rootfs)).transpose()?,
+        read_only: raw.read_only,
+        tmpfs: tmpfs.collect::<Result<_, _>>()?,
+        add_host: hosts.collect::<Result<_, _>>()?,
+        pull: raw.pull.map(|pull| parse(document, &pull)).transpose()?,
+        unpack_limit: raw.unpack_limit.map(|limit| parse(document, &limit)).transpose()?,
         kernel: raw.kernel.map(|path| base.join(path)),
         feature: raw.feature,
         verbose: raw.verbose,

@@ -18,6 +18,15 @@ pub(crate) fn is_guest_directory(path: &str) -> bool {
     path.starts_with('/') && !path.contains('\0')
 }
 
+/// See [`is_user`].
+pub(crate) const USER: &str = "a user, or user:group";
+
+/// Who to be: a name or number, and perhaps a group after a colon. The guest looks names up.
+pub(crate) fn is_user(user: &str) -> bool {
+    let mut parts = user.splitn(2, ':');
+    parts.all(|part| !part.is_empty() && !part.contains([':', '\n', '\0']))
+}
+
 /// See [`is_hostname`].
 pub(crate) const HOSTNAME: &str = "a host name";
 

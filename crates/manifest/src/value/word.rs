@@ -123,6 +123,89 @@ impl fmt::Display for Accel {
     }
 }
 
+/// When a registry is asked for an image; docker's words.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Pull {
+    /// If it was not pulled before.
+    #[default]
+    Missing,
+    /// Every time: what the name stands for may have changed.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl Pull {
+    const KNOWN: &[&str] = &["missing", "always", "never"];
+}
+
+impl FromStr for Pull {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        match text {
+            "missing" => Ok(Self::Missing),
+            "always" => Ok(Self::Always),
+            "never" => Ok(Self::Never),
+            _ => {
+                Err(UnknownWord { what: "pull policy", text: text.to_owned(), known: Self::KNOWN })
+            }
+        }
+    }
+}
+
+impl fmt::Display for Pull {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Missing => "missing",
+            Self::Always => "always",
+            Self::Never => "never",
+        })
+    }
+}
+
+/// What a guest's root file system is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rootfs {
+    /// The initramfs: all of it is in the guest's memory.
+    Initramfs,
+    /// A read-only EROFS disk; what is written goes to memory.
+    Erofs,
+    /// A writable ext4 disk that lives as long as the run.
+    Ext4,
+}
+
+impl Rootfs {
+    const KNOWN: &[&str] = &["initramfs", "erofs", "ext4"];
+}
+
+impl FromStr for Rootfs {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        match text {
+            "initramfs" => Ok(Self::Initramfs),
+            "erofs" => Ok(Self::Erofs),
+            "ext4" => Ok(Self::Ext4),
+            _ => Err(UnknownWord {
+                what: "root file system",
+                text: text.to_owned(),
+                known: Self::KNOWN,
+            }),
+        }
+    }
+}
+
+impl fmt::Display for Rootfs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Initramfs => "initramfs",
+            Self::Erofs => "erofs",
+            Self::Ext4 => "ext4",
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,6 +217,12 @@ mod tests {
         }
         for word in Accel::KNOWN {
             assert_eq!(word.parse::<Accel>().unwrap().to_string(), *word);
+        }
+        for word in Pull::KNOWN {
+            assert_eq!(word.parse::<Pull>().unwrap().to_string(), *word);
+        }
+        for word in Rootfs::KNOWN {
+            assert_eq!(word.parse::<Rootfs>().unwrap().to_string(), *word);
         }
     }
 
