@@ -8,8 +8,11 @@ use mote_kernel::{
     ArtefactError, BuildError, ConfigError, ExplainError, FeatureError, MenuconfigError, ToolsError,
 };
 use mote_manifest::SettingError;
+use mote_oci::OciError;
 use mote_process::{Cancelled, ProcessError};
 use mote_rootfs::busybox::{self, LoadError, SpecError};
+use mote_rootfs::directory::DirectoryError;
+use mote_rootfs::layer::LayerError;
 use mote_rootfs::tree::{PathError, TreeError};
 use mote_vmm::VmmError;
 
@@ -103,6 +106,30 @@ pub enum EngineError {
         /// Why not.
         source: io::Error,
     },
+    /// An image, or where it was to come from.
+    #[error(transparent)]
+    Oci(#[from] OciError),
+    /// The layers of an image.
+    #[error(transparent)]
+    Layer(#[from] LayerError),
+    /// A directory that was to become a root file system.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    /// A disk of one run.
+    #[error("cannot copy the root disk for this run")]
+    CopyDisk(#[source] io::Error),
+    /// The host gives no further descriptor.
+    #[error("cannot hand the root disk to the machine")]
+    Descriptor(#[source] io::Error),
+    /// An image that does not say what to run.
+    #[error("{name} does not say what to run")]
+    NoCommand {
+        /// What was named.
+        name: String,
+    },
+    /// A root file system in memory cannot be kept from being written.
+    #[error("a root file system in the initramfs cannot be read-only")]
+    ReadOnlyInitramfs,
     /// There is no kernel in the cache.
     #[error("no kernel was built yet")]
     NoKernels,
@@ -215,11 +242,15 @@ impl EngineError {
             Self::Guest(error) => return error.hint(),
             Self::Image(error) => return error.hint(),
             Self::Process(error) => return error.hint(),
+            Self::Oci(error) => return error.hint(),
+            Self::Layer(error) => return layer_hint(error),
             Self::Digest(_)
             | Self::Cancelled(_)
             | Self::Path(_)
             | Self::Tree(_)
             | Self::Initrd(_)
+            | Self::Descriptor(_)
+            | Self::Directory(_)
             | Self::Entropy(_)
             | Self::NotFile { .. }
             | Self::WrongSource { .. }
@@ -229,7 +260,11 @@ impl EngineError {
             Self::NoBusybox => "on Debian: apt install busybox-static",
             Self::EmptyRecipe { .. } => "a system is described by a [busybox] table",
             Self::PublishWithoutNetwork => "leave out --network none, or --publish",
-            Self::Io { source, .. } | Self::Scratch(source) => return full_disk_hint(source),
+            Self::NoCommand { .. } => "give a command after it",
+            Self::ReadOnlyInitramfs => "leave out --read-only, or choose --rootfs erofs",
+            Self::Io { source, .. } | Self::Scratch(source) | Self::CopyDisk(source) => {
+                return full_disk_hint(source);
+            }
             Self::NoKernels => "build one: mote kernel build",
             Self::NoSuchKernel { .. } | Self::AmbiguousKernel { .. } => "list them: mote kernel ls",
             Self::SourceGone { seen: Some(path), .. } => {
@@ -250,6 +285,19 @@ impl EngineError {
 pub(crate) fn full_disk_hint(error: &io::Error) -> Option<String> {
     let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
     full.then(|| "free some space on that file system".to_owned())
+}
+
+fn layer_hint(error: &LayerError) -> Option<String> {
+    match error {
+        LayerError::Spool { source, .. } => full_disk_hint(source),
+        LayerError::Limit { .. } => {
+            Some("if you trust the image, raise the limit: --unpack-limit".to_owned())
+        }
+        LayerError::Digest { .. } | LayerError::DiffId { .. } => {
+            Some("the image is damaged: get it again".to_owned())
+        }
+        _ => None,
+    }
 }
 
 fn lines(lacks: &[Lack]) -> String {

@@ -40,6 +40,16 @@ pub enum Step {
         /// Where all output goes.
         log: PathBuf,
     },
+    /// Pulling an image; amounts are bytes.
+    Pull {
+        /// Its name.
+        image: String,
+    },
+    /// Reading the layers of an image, or a tar archive; amounts are bytes as they are stored.
+    ReadLayers {
+        /// What is read.
+        name: String,
+    },
     /// Writing an image.
     WriteImage {
         /// The recipe's name.
@@ -68,6 +78,8 @@ impl fmt::Display for Step {
             Self::Configure { version } => write!(f, "configuring Linux {version}"),
             Self::BuildKernel { version, .. } => write!(f, "building Linux {version}"),
             Self::BuildBusybox { .. } => write!(f, "building BusyBox"),
+            Self::Pull { image } => write!(f, "pulling {image}"),
+            Self::ReadLayers { name } => write!(f, "unpacking {name}"),
             Self::WriteImage { name } => write!(f, "writing the image of {name}"),
             Self::Prove { release } => write!(f, "proving the features of Linux {release}"),
             Self::ProbeAccelerator => write!(f, "trying the accelerators"),
@@ -87,6 +99,16 @@ pub enum Event {
         done: u64,
         /// Of so much.
         total: Option<u64>,
+    },
+    /// A part of the running step got this far, such as one layer of several that are pulled at
+    /// once.
+    Part {
+        /// Which part.
+        name: String,
+        /// So much is done, in the step's own unit.
+        done: u64,
+        /// Of so much.
+        total: u64,
     },
     /// The running step ended, well or not.
     Finished {
@@ -108,7 +130,7 @@ pub type Sink = dyn Fn(Event) + Send + Sync;
 pub(crate) fn step<T>(
     sink: &Sink,
     step: Step,
-    work: impl FnOnce(&dyn Fn(u64, Option<u64>)) -> T,
+    work: impl FnOnce(&(dyn Fn(u64, Option<u64>) + Sync)) -> T,
 ) -> T {
     let began = std::time::Instant::now();
     sink(Event::Began(step.clone()));

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mote_kernel::source::Mirror;
+use mote_oci::Access;
 use mote_process::Cancel;
+use mote_rootfs::layer::Limits;
 
 use crate::cache::Cache;
 use crate::event::{Event, Sink};
@@ -25,7 +27,11 @@ pub struct Host {
     pub debian_sources: PathBuf,
     /// Where kernel sources are downloaded from.
     pub mirror: Mirror,
-    /// How many compilers run at once.
+    /// How registries are reached.
+    pub access: Access,
+    /// How much an image may unpack to.
+    pub limits: Limits,
+    /// How many compilers run at once, and how many layers are inflated.
     pub jobs: NonZeroUsize,
     /// The user's wish to stop.
     pub cancel: Cancel,

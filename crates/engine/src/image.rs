@@ -1,20 +1,24 @@
-//! Images: a recipe's tree written as bytes, and what an image holds.
+//! Images: a program's tree written as bytes, and what an image holds.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use mote_image::cpio::WriteError;
-use mote_image::{ReadError, read_initramfs, write_initramfs};
-use mote_manifest::Recipe;
+use mote_image::{cpio, erofs, ext4, read_initramfs, write_initramfs};
+use mote_manifest::Pull;
+use mote_oci::Platform;
 
-pub use mote_image::cpio::Entry;
-pub use mote_image::{Compression, Summary};
+pub use mote_image::{Compression, Entry, Summary};
 
+use crate::contents::{self, Contents};
+use crate::disk::{self, DiskFormat};
 use crate::error::full_disk_hint;
 use crate::event::{self, Step};
 use crate::host::Host;
-use crate::{EngineError, export, system};
+use crate::program::Program;
+use crate::{EngineError, export};
 
 /// Why there is no image, or what is wrong with one.
 #[derive(Debug, thiserror::Error)]
@@ -41,8 +45,14 @@ pub enum ImageError {
         /// The file.
         path: PathBuf,
         /// What is wrong.
-        source: ReadError,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// An EROFS disk could not be written.
+    #[error("cannot write an EROFS image")]
+    Erofs(#[source] erofs::WriteError),
+    /// An ext4 disk could not be written.
+    #[error("cannot write an ext4 image")]
+    Ext4(#[source] ext4::WriteError),
 }
 
 impl ImageError {
@@ -50,50 +60,136 @@ impl ImageError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Write { source: WriteError::Output(error), .. } => full_disk_hint(error),
-            Self::Write { .. } | Self::Open { .. } | Self::Read { .. } => None,
+            Self::Erofs(erofs::WriteError::Output(error))
+            | Self::Erofs(erofs::WriteError::Content { source: error, .. })
+            | Self::Ext4(ext4::WriteError::Output(error))
+            | Self::Ext4(ext4::WriteError::Content { source: error, .. }) => full_disk_hint(error),
+            Self::Ext4(ext4::WriteError::TooSmall { .. }) => {
+                Some("give a larger --size".to_owned())
+            }
+            _ => None,
         }
     }
 }
 
-/// Writes the system of a recipe as an initramfs to `to`: the whole image, or nothing. Gives its
-/// size in bytes.
+/// An image as it was asked for.
+#[derive(Debug, Clone)]
+pub struct ImageWanted {
+    /// What becomes the image.
+    pub program: Program,
+    /// Which of the images that a registry has under one name.
+    pub platform: Platform,
+    /// When a registry is asked.
+    pub pull: Pull,
+    /// What goes on top, in this order: directories and tar archives.
+    pub overlays: Vec<PathBuf>,
+    /// What it is written as.
+    pub format: ImageFormat,
+}
+
+/// What an image is written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ImageFormat {
+    /// A cpio archive that the kernel unpacks into memory.
+    Initramfs(Compression),
+    /// A disk.
+    Disk(DiskFormat),
+}
+
+/// Writes an image to `to`: the whole image, or nothing. Gives its size in bytes.
 ///
 /// # Errors
-/// When the system cannot be had or the image cannot be written.
-pub fn build(
-    host: &Host,
-    recipe: &Recipe,
-    compression: Compression,
-    to: &Path,
-) -> Result<u64, EngineError> {
+/// When the program cannot be had or the image cannot be written.
+pub fn build(host: &Host, wanted: ImageWanted, to: &Path) -> Result<u64, EngineError> {
     export::check_file(to)?;
-    let tree = system::tree(host, recipe)?;
-    event::step(&*host.sink, Step::WriteImage { name: recipe.name.clone() }, |_| {
-        export::replace_file(to, |file| {
-            write_initramfs(&tree, compression, file)
-                .map_err(|source| ImageError::Write { path: to.to_owned(), source })?;
-            host.cancel.check()?;
-            Ok(())
-        })
+    let contents = Contents::find(host, wanted.program, &wanted.platform, wanted.pull)?;
+    let mut tree = contents.tree(host)?;
+    for path in &wanted.overlays {
+        let upper =
+            if path.is_dir() { contents::directory(path)? } else { contents::archive(host, path)? };
+        tree.overlay(&upper)?;
+    }
+    export::replace_file(to, |file| match wanted.format {
+        ImageFormat::Disk(format) => {
+            disk::write(host, &contents.name, &tree, format, file.get_ref())
+        }
+        ImageFormat::Initramfs(compression) => {
+            let step = Step::WriteImage { name: contents.name.clone() };
+            event::step(&*host.sink, step, |_| {
+                write_initramfs(&tree, compression, file)
+                    .map_err(|source| ImageError::Write { path: to.to_owned(), source })?;
+                host.cancel.check()?;
+                Ok(())
+            })
+        }
     })?;
     let metadata = to.metadata().map_err(EngineError::io("examine", to))?;
     Ok(metadata.len())
 }
 
-/// Reads an image and calls `on_entry` for each thing that it holds.
+/// What an image is, all in all.
+#[derive(Debug)]
+pub enum Inspected {
+    /// An initramfs.
+    Initramfs(Summary),
+    /// A disk with EROFS.
+    Erofs(erofs::Summary),
+    /// A disk with ext4.
+    Ext4(ext4::Summary),
+}
+
+/// Reads an image and calls `on_entry` for each thing that it holds. Its format is told by its
+/// bytes.
 ///
 /// # Errors
-/// When it cannot be opened, is no initramfs, or is damaged.
-pub fn inspect(path: &Path, on_entry: &mut dyn FnMut(&Entry)) -> Result<Summary, EngineError> {
+/// When it cannot be opened, is no image, or is damaged.
+pub fn inspect(path: &Path, on_entry: &mut dyn FnMut(&Entry)) -> Result<Inspected, EngineError> {
     let open = |source| ImageError::Open { path: path.to_owned(), source };
     let file = File::open(path).map_err(open)?;
     if file.metadata().map_err(open)?.is_dir() {
         return Err(open(io::ErrorKind::IsADirectory.into()).into());
     }
     let read = |source| ImageError::Read { path: path.to_owned(), source };
-    let mut visit = |entry: &Entry, _: &mut dyn Read| {
-        on_entry(entry);
-        Ok(())
-    };
-    Ok(read_initramfs(BufReader::new(file), &mut visit).map_err(read)?)
+    Ok(match Magic::of(&file).map_err(open)? {
+        Magic::Erofs => {
+            let found = erofs::list_erofs(&file, on_entry);
+            Inspected::Erofs(found.map_err(|error| read(Box::new(error)))?)
+        }
+        Magic::Ext4 => {
+            let found = ext4::list_ext4(&file, on_entry);
+            Inspected::Ext4(found.map_err(|error| read(Box::new(error)))?)
+        }
+        Magic::Other => {
+            let mut visit = |entry: &cpio::Entry, _: &mut dyn Read| {
+                on_entry(&Entry::from(entry));
+                Ok(())
+            };
+            let found = read_initramfs(BufReader::new(file), &mut visit);
+            Inspected::Initramfs(found.map_err(|error| read(Box::new(error)))?)
+        }
+    })
+}
+
+/// What a file says that it is.
+enum Magic {
+    Erofs,
+    Ext4,
+    Other,
+}
+
+impl Magic {
+    /// Both have their superblock at byte 1,024: EROFS with its magic number first
+    /// (`fs/erofs/erofs_fs.h`), ext4 with its own at byte 56 (`fs/ext4/ext4.h`).
+    fn of(file: &File) -> io::Result<Self> {
+        let mut superblock = [0; 58];
+        match file.read_exact_at(&mut superblock, 1024) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(Self::Other),
+            other => other?,
+        }
+        Ok(match superblock {
+            [0xe2, 0xe1, 0xf5, 0xe0, ..] => Self::Erofs,
+            [.., 0x53, 0xef] => Self::Ext4,
+            _ => Self::Other,
+        })
+    }
 }

@@ -6,7 +6,9 @@
 
 mod accel;
 mod cache;
+mod contents;
 mod digest;
+mod disk;
 pub mod doctor;
 mod error;
 pub mod event;
@@ -16,13 +18,17 @@ mod host;
 pub mod image;
 pub mod kernel;
 pub mod program;
+pub mod prune;
+pub mod pull;
 pub mod run;
 mod source;
 mod system;
 mod toolchain;
 
 pub use cache::Cache;
+pub use disk::DiskFormat;
 pub use error::EngineError;
 pub use export::{check_file, write_text};
 pub use host::Host;
+pub use mote_rootfs::layer::Limits;
 pub use source::SourceWanted;

@@ -222,6 +222,8 @@ mod tests {
             search_path: std::env::var_os("PATH").unwrap(),
             debian_sources: dir.join("debian"),
             mirror: Mirror { base_url: String::new(), proxy: None },
+            access: Default::default(),
+            limits: Default::default(),
             jobs: NonZeroUsize::MIN,
             cancel: Cancel::default(),
             sink: Arc::new(|_| ()),

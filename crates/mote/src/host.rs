@@ -2,13 +2,14 @@
 
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use etcetera::BaseStrategy;
-use mote_engine::{Cache, Host};
+use mote_engine::{Cache, Host, Limits};
 use mote_kernel::source::Mirror;
+use mote_oci::Access;
 use mote_process::Cancel;
 
 use crate::terminal::Progress;
@@ -23,6 +24,8 @@ pub fn host(cancel: Cancel, progress: Arc<Progress>) -> Result<Host> {
         search_path: search_path(),
         debian_sources: PathBuf::from(Host::DEBIAN_SOURCES),
         mirror: Mirror { base_url: mirror(), proxy: proxy() },
+        access: access(base.home_dir()),
+        limits: Limits::default(),
         jobs: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
         cancel,
         sink: Arc::new(move |event| progress.show(event)),
@@ -39,6 +42,32 @@ fn search_path() -> OsString {
 fn mirror() -> String {
     let named = std::env::var("MOTE_KERNEL_MIRROR").ok().filter(|url| !url.is_empty());
     named.unwrap_or_else(|| Mirror::KERNEL_ORG.to_owned())
+}
+
+/// How registries are reached, and with whose credentials: those of docker and podman.
+fn access(home: &Path) -> Access {
+    let dir = |name| std::env::var_os(name).filter(|dir| !dir.is_empty()).map(PathBuf::from);
+    let docker = dir("DOCKER_CONFIG").unwrap_or_else(|| home.join(".docker"));
+    let podman = dir("XDG_RUNTIME_DIR").map(|dir| dir.join("containers/auth.json"));
+    let named = dir("REGISTRY_AUTH_FILE");
+    let plain_http = std::env::var("MOTE_PLAIN_HTTP").unwrap_or_default();
+    Access {
+        credential_files: named
+            .into_iter()
+            .chain(podman)
+            .chain([docker.join("config.json")])
+            .collect(),
+        program_path: search_path(),
+        plain_http: plain_http
+            .split(',')
+            .map(str::trim)
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned)
+            .collect(),
+        ca_file: dir("SSL_CERT_FILE"),
+        proxy: proxy(),
+        no_proxy: ["no_proxy", "NO_PROXY"].into_iter().find_map(|name| std::env::var(name).ok()),
+    }
 }
 
 /// The proxy for downloads, by the variables that curl reads for HTTPS.

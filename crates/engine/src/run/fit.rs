@@ -1,7 +1,7 @@
 //! Whether a kernel can do what a run needs of it, before it is booted.
 
 use mote_kernel::Kernel;
-use mote_manifest::{Network, Recipe};
+use mote_manifest::{Network, RunSettings};
 
 use crate::EngineError;
 
@@ -22,7 +22,7 @@ const fn need(symbol: &'static str, feature: &'static str, purpose: &'static str
 
 /// What every run needs.
 const ALWAYS: [Lack; 5] = [
-    need("BLK_DEV_INITRD", "initramfs", "the root file system is an initramfs"),
+    need("BLK_DEV_INITRD", "initramfs", "init comes in an initramfs"),
     need("BINFMT_ELF", "base", "programs are ELF files"),
     need("DEVTMPFS", "base", "/dev is filled by the kernel"),
     need("VIRTIO_MMIO", "virtio-mmio", "the devices of a microvm are virtio over MMIO"),
@@ -32,6 +32,16 @@ const NETWORK: Lack = need("VIRTIO_NET", "net", "the guest has a network device"
 const SYSTEM: Lack = need("PID_NS", "init", "the system's own init is PID 1 of a namespace");
 const TERMINAL: Lack = need("UNIX98_PTYS", "pty", "the command has a terminal");
 const PROCESSORS: Lack = need("SMP", "smp", "the guest has more than one processor");
+
+/// Any root disk.
+pub(super) const DISK: Lack = need("VIRTIO_BLK", "block", "the root file system is on a disk");
+/// A disk with EROFS.
+pub(super) const EROFS: Lack = need("EROFS_FS", "erofs", "the root file system is EROFS");
+/// A disk with ext4.
+pub(super) const EXT4: Lack = need("EXT4_FS", "ext4", "the root file system is ext4");
+/// A root to which nothing is written.
+pub(super) const OVERLAY: Lack =
+    need("OVERLAY_FS", "overlay", "what is written goes to memory, over a read-only disk");
 
 /// The error that says so.
 pub(crate) fn lacking(kernel: &Kernel, lacks: Vec<Lack>) -> EngineError {
@@ -46,10 +56,14 @@ pub(crate) enum Terminal {
     No,
 }
 
-/// What `kernel` lacks for this run.
-pub(crate) fn lacks(kernel: &Kernel, recipe: &Recipe, terminal: Terminal) -> Vec<Lack> {
-    let run = &recipe.run;
-    let mut needs = ALWAYS.to_vec();
+/// What `kernel` lacks for this run, whose root file system has its own `needs`.
+pub(crate) fn lacks(
+    kernel: &Kernel,
+    run: &RunSettings,
+    root: &[Lack],
+    terminal: Terminal,
+) -> Vec<Lack> {
+    let mut needs = [&ALWAYS, root].concat();
     let mut also = |needed: bool, need| needs.extend(needed.then_some(need));
     also(run.network.unwrap_or_default() != Network::None, NETWORK);
     also(run.init.is_some(), SYSTEM);

@@ -1,5 +1,5 @@
-//! The initramfs of one run: the user's image as it is, and behind it mote's init with the run's
-//! configuration.
+//! The initramfs of one run: mote's init with the run's configuration, behind the user's tree if
+//! that is not on a disk.
 
 use std::fs::File;
 use std::io::{self, Seek, Write};
@@ -36,7 +36,7 @@ pub enum InitrdError {
 }
 
 /// Writes the initramfs of a run into memory.
-pub(crate) fn in_memory(system: &Tree, config: &RunConfig) -> Result<File, InitrdError> {
+pub(crate) fn in_memory(system: Option<&Tree>, config: &RunConfig) -> Result<File, InitrdError> {
     let memory = memfd_create("mote-initramfs", MemfdFlags::CLOEXEC)
         .map_err(|error| InitrdError::Memory(error.into()))?;
     let mut file = File::from(memory);
@@ -47,13 +47,15 @@ pub(crate) fn in_memory(system: &Tree, config: &RunConfig) -> Result<File, Initr
 
 /// Writes the initramfs of a run.
 pub(crate) fn write(
-    system: &Tree,
+    system: Option<&Tree>,
     config: &RunConfig,
     out: &mut dyn Write,
 ) -> Result<(), InitrdError> {
-    let written = write_initramfs(system, Compression::None, out)?;
-    let padding = join_padding(written.bytes);
-    out.write_all(&vec![0; padding]).map_err(InitrdError::Join)?;
+    if let Some(system) = system {
+        let written = write_initramfs(system, Compression::None, out)?;
+        let padding = join_padding(written.bytes);
+        out.write_all(&vec![0; padding]).map_err(InitrdError::Join)?;
+    }
     write_initramfs(&own_tree(config)?, Compression::None, out)?;
     Ok(())
 }

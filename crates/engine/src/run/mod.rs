@@ -1,76 +1,109 @@
-//! Running a recipe: from its settings to a machine, and from the machine's end to an outcome.
+//! Running a program: from its name and settings to a machine, and from the machine's end to an
+//! outcome.
 
 mod config;
 mod ended;
 mod fit;
 mod initrd;
 mod ports;
+mod root;
 
 use std::fs;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use mote_contract::{INIT_PATH, Io, TerminalSize};
 use mote_kernel::Kernel;
-use mote_manifest::{Network, Recipe};
-use mote_process::{Command, Program};
-use mote_rootfs::tree::Tree;
+use mote_kernel::source::SourceSpec;
+use mote_manifest::{Network, RunSettings};
+use mote_oci::Platform;
+use mote_process::{Command, Program as Executable};
 use mote_vmm::{
-    Accel, AccelChoice, Cmdline, KernelMessages, Machine, MachineSpec, Sandbox, UserNetwork,
+    Accel, AccelChoice, Cmdline, Drive, KernelMessages, Machine, MachineSpec, Sandbox, UserNetwork,
     Wiring, descriptor_path, find_qemu, render_argv,
 };
 
+use config::Guest;
 pub use ended::{Ended, GuestFailure, Instance};
 pub use fit::Lack;
 pub(crate) use fit::lacking;
 pub use initrd::InitrdError;
 pub(crate) use initrd::in_memory;
 pub use ports::Published;
+use root::RootDisk;
 
 use crate::cache::Shelf;
+use crate::contents::Contents;
 use crate::digest::Hasher;
 use crate::host::Host;
 use crate::kernel::{self, KernelWanted};
-use crate::{EngineError, accel, system};
+use crate::program::Program;
+use crate::source::SourceWanted;
+use crate::{EngineError, accel};
 
-/// The guest's memory unless another amount is wanted, in MiB.
-const MEMORY_MIB: u32 = 128;
+/// The memory of a guest whose system is small and known, in MiB.
+const SYSTEM_MEMORY_MIB: u32 = 128;
+
+/// The memory of a guest that runs somebody's image, in MiB. What the guest does not touch costs
+/// the host nothing.
+const IMAGE_MEMORY_MIB: u32 = 512;
+
+/// The features of a kernel for an image.
+const IMAGE_FEATURES: [&str; 1] = ["image"];
+
+/// A run as it was asked for.
+#[derive(Debug, Clone)]
+pub struct RunWanted {
+    /// What is run.
+    pub program: Program,
+    /// How: what the recipe says, with the flags laid over it.
+    pub settings: RunSettings,
+    /// The source of a kernel that has to be built, if the recipe's will not do.
+    pub kernel_source: Option<SourceSpec>,
+    /// The size of the session's terminal, if it has one.
+    pub terminal: Option<TerminalSize>,
+}
 
 /// A run with all that it needs: kernel, file system, accelerator.
 pub struct Plan {
-    recipe: Recipe,
+    /// What the program is called.
+    name: String,
+    memory_mib: u32,
+    guest: Guest,
+    settings: RunSettings,
     kernel: Kernel,
-    tree: Tree,
-    qemu: Program,
+    root: RootDisk,
+    qemu: Executable,
     accel: AccelChoice,
     published: Vec<Published>,
-    terminal: Option<TerminalSize>,
 }
 
 impl Plan {
-    /// Finds or makes whatever the run needs. `terminal` is the size of the session's terminal,
-    /// if it has one.
+    /// Finds or makes whatever the run needs.
     ///
     /// # Errors
     /// Whatever cannot be had; a kernel that cannot do what the run needs.
-    pub fn make(
-        host: &Host,
-        recipe: Recipe,
-        terminal: Option<TerminalSize>,
-    ) -> Result<Self, EngineError> {
-        recipe.run.check()?;
+    pub fn make(host: &Host, wanted: RunWanted) -> Result<Self, EngineError> {
+        let RunWanted { program, settings, kernel_source, terminal } = wanted;
+        settings.check()?;
+        let kind = root::kind(&program, &settings)?;
         let qemu = find_qemu(&host.search_path)?;
         // What is wrong with all else is told before a kernel is built, which takes minutes.
-        let published = ports::publish(&recipe.run)?;
-        let tree = system::tree(host, &recipe)?;
-        let kernel = kernel(host, &recipe)?;
+        let published = ports::publish(&settings)?;
+        let policy = settings.pull.unwrap_or_default();
+        let contents = Contents::find(host, program, &Platform::default(), policy)?;
+        let guest = Guest::of(&contents, &settings, terminal)?;
+        let root = RootDisk::make(host, &contents, &settings, kind)?;
+        let kernel = kernel(host, &contents, &settings, &root, kernel_source)?;
         let has_terminal = if terminal.is_some() { fit::Terminal::Yes } else { fit::Terminal::No };
-        let lacks = fit::lacks(&kernel, &recipe, has_terminal);
+        let lacks = fit::lacks(&kernel, &settings, &root.needs(), has_terminal);
         if !lacks.is_empty() {
             return Err(lacking(&kernel, lacks));
         }
-        let accel = accel::choose(host, &qemu, recipe.run.accel.map(vmm_accel))?;
-        Ok(Self { recipe, kernel, tree, qemu, accel, published, terminal })
+        let accel = accel::choose(host, &qemu, settings.accel.map(vmm_accel))?;
+        let memory_mib = memory_mib(&contents, &settings);
+        let name = contents.name;
+        Ok(Self { name, memory_mib, guest, settings, kernel, root, qemu, accel, published })
     }
 
     /// The accelerator and why it is this one.
@@ -93,11 +126,14 @@ impl Plan {
     /// # Errors
     /// A machine that cannot be started: too little memory, a port in use, no rights.
     pub fn start(&self, host: &Host) -> Result<Instance, EngineError> {
-        let initrd = OwnedFd::from(initrd::in_memory(&self.tree, &self.config(Io::Channel)?)?);
+        let config = self.config(Io::Channel)?;
+        let initrd = OwnedFd::from(initrd::in_memory(self.root.tree(), &config)?);
+        let mut descriptors = Vec::new();
+        let drive = self.root.drive(&mut descriptors)?;
         let machine = Machine {
             qemu: self.qemu.clone(),
-            spec: self.machine(descriptor_path(&initrd)),
-            descriptors: vec![initrd],
+            spec: self.machine(descriptor_path(&initrd), drive),
+            descriptors: descriptors.into_iter().chain([initrd]).collect(),
             io: Io::Channel,
         };
         Instance::new(host, machine.start(&host.cancel)?, self.accel.clone())
@@ -109,7 +145,7 @@ impl Plan {
     /// # Errors
     /// When the initramfs cannot be written.
     pub fn dry_run(&self, host: &Host) -> Result<String, EngineError> {
-        let spec = self.machine(self.keep_initrd(host)?);
+        let spec = self.machine(self.keep_initrd(host)?, self.root.pasteable_drive(host)?);
         let mut command = Command::new(&self.qemu);
         command.args(render_argv(&spec, &Wiring::Pasteable));
         Ok(command.render())
@@ -117,28 +153,26 @@ impl Plan {
 
     fn keep_initrd(&self, host: &Host) -> Result<PathBuf, EngineError> {
         let mut bytes = Vec::new();
-        initrd::write(&self.tree, &self.config(Io::Console)?, &mut bytes)?;
+        initrd::write(self.root.tree(), &self.config(Io::Console)?, &mut bytes)?;
         let mut hasher = Hasher::new("initramfs of a run");
         hasher.field(&bytes);
-        let make = |partial: &std::path::Path| {
+        let make = |partial: &Path| {
             let path = partial.join(INITRD);
             fs::write(&path, &bytes).map_err(EngineError::io("write", &path))
         };
         let key = hasher.finish();
-        let what = &self.recipe.name;
+        let what = &self.name;
         let (dir, _) =
             host.cache.ensure(Shelf::Images, &key, what, &host.cancel, &*host.sink, make)?;
         Ok(dir.join(INITRD))
     }
 
     fn config(&self, io: Io) -> Result<mote_contract::RunConfig, EngineError> {
-        // By hand, the session is on the machine's console, which is a terminal already.
-        let terminal = self.terminal.filter(|_| io == Io::Channel);
-        config::render(&self.recipe, io, terminal).map_err(EngineError::Entropy)
+        config::render(&self.guest, &self.settings, self.root.told(), io)
     }
 
-    fn machine(&self, initrd: PathBuf) -> MachineSpec {
-        let run = &self.recipe.run;
+    fn machine(&self, initrd: PathBuf, drive: Option<Drive>) -> MachineSpec {
+        let run = &self.settings;
         let messages = match run.verbose {
             Some(true) => KernelMessages::All,
             _ => KernelMessages::Quiet,
@@ -153,12 +187,12 @@ impl Plan {
         };
         MachineSpec {
             accel: self.accel.accel,
-            memory_mib: run.memory.map_or(MEMORY_MIB, |memory| memory.mib()),
+            memory_mib: self.memory_mib,
             cpus: run.cpus.unwrap_or(1),
             kernel: self.kernel.vmlinux(),
             initrd: Some(initrd),
             cmdline: cmdline.words().into_iter().map(|word| word.text).collect(),
-            drives: Vec::new(),
+            drives: drive.into_iter().collect(),
             network: match run.network.unwrap_or_default() {
                 Network::None => mote_vmm::Network::None,
                 Network::User(_) => mote_vmm::Network::User(UserNetwork::new(
@@ -173,14 +207,38 @@ impl Plan {
 /// The name of an initramfs in the cache.
 const INITRD: &str = "initramfs.cpio";
 
-/// The kernel that the recipe names, or one with the features that it and the run ask for.
-fn kernel(host: &Host, recipe: &Recipe) -> Result<Kernel, EngineError> {
-    if let Some(name) = &recipe.run.kernel {
+fn memory_mib(contents: &Contents, settings: &RunSettings) -> u32 {
+    let usual = match contents.recipe() {
+        Some(_) => SYSTEM_MEMORY_MIB,
+        None => IMAGE_MEMORY_MIB,
+    };
+    settings.memory.map_or(usual, |memory| memory.mib())
+}
+
+/// The kernel that the user names, or one with the features that the program and the run ask for.
+fn kernel(
+    host: &Host,
+    contents: &Contents,
+    settings: &RunSettings,
+    root: &RootDisk,
+    source: Option<SourceSpec>,
+) -> Result<Kernel, EngineError> {
+    if let Some(name) = &settings.kernel {
         return kernel::find(host, Some(&name.to_string_lossy()));
     }
-    let mut wanted = KernelWanted::of_recipe(recipe);
-    wanted.features.extend(recipe.run.feature.iter().cloned());
-    if recipe.run.cpus.unwrap_or(1) > 1 {
+    let mut wanted = match contents.recipe() {
+        Some(recipe) => KernelWanted::of_recipe(recipe),
+        None => KernelWanted {
+            features: IMAGE_FEATURES.map(str::to_owned).to_vec(),
+            ..KernelWanted::default()
+        },
+    };
+    if let Some(spec) = source {
+        wanted.source = SourceWanted { spec, pinned: None };
+    }
+    wanted.features.extend(root.features().iter().map(|&name| name.to_owned()));
+    wanted.features.extend(settings.feature.iter().cloned());
+    if settings.cpus.unwrap_or(1) > 1 {
         wanted.features.push("smp".to_owned());
     }
     Ok(kernel::ensure(host, &wanted)?.kernel)

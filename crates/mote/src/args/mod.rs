@@ -2,7 +2,9 @@
 
 mod image;
 mod kernel;
+mod pull;
 mod run;
+mod value;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -10,7 +12,9 @@ pub use image::{ImageBuild, ImageCommand, ImageInspect, Target};
 pub use kernel::{
     ConfigArgs, KernelBuild, KernelCommand, KernelConfig, KernelExplain, KernelTest, Menuconfig,
 };
+pub use pull::{Images, Prune, PullArgs};
 pub use run::Run;
+use value::hinted;
 
 /// Smallest and fastest-booting Linux microVMs, kernel included
 #[derive(Debug, Parser)]
@@ -28,6 +32,12 @@ pub struct Cli {
 pub enum Command {
     /// Build what is missing, boot it, and run a command in it
     Run(Box<Run>),
+    /// Fetch an image from a registry
+    Pull(PullArgs),
+    /// List the images that were pulled
+    Images(Images),
+    /// Remove what runs and builds have left in the cache
+    Prune(Prune),
     /// Build, explain, test and list kernels
     #[command(subcommand)]
     Kernel(KernelCommand),

@@ -1,18 +1,25 @@
 //! `mote run`: each flag has a key of the same name in a recipe's `[run]` table, and wins over it.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
 use mote_kernel::source::SourceSpec;
-use mote_manifest::{Accel, Memory, MemoryError, Network, Publish, PublishError, UnknownWord};
+use mote_manifest::{
+    Accel, HostName, Memory, MemoryError, Network, Publish, PublishError, Pull, Rootfs, Tmpfs,
+    UnknownWord,
+};
+
+use super::hinted;
 
 #[derive(Debug, Args)]
 pub struct Run {
-    /// What to run: recipe:NAME, recipe:FILE or the path of a mote.toml
+    /// What to run: an image's NAME[:TAG], or what follows oci:, oci-archive:, docker-archive:,
+    /// tar:, dir: or recipe:; or the path of a mote.toml
     #[arg(value_name = "SOURCE")]
-    pub program: String,
+    pub program: OsString,
 
-    /// The command, instead of the recipe's
+    /// The command, instead of the image's or the recipe's
     #[arg(value_name = "CMD", trailing_var_arg = true, allow_hyphen_values = true)]
     pub command: Vec<String>,
 
@@ -27,6 +34,14 @@ pub struct Run {
     /// Set an environment variable, or pass on mote's own
     #[arg(short, long, value_name = "KEY[=VALUE]")]
     pub env: Vec<String>,
+
+    /// The program that gets the command as its arguments, instead of the image's; empty: none
+    #[arg(long, value_name = "PROGRAM")]
+    pub entrypoint: Option<String>,
+
+    /// Who the command runs as, by names or numbers
+    #[arg(short, long, value_name = "USER[:GROUP]")]
+    pub user: Option<String>,
 
     /// Where the command starts
     #[arg(short, long, value_name = "PATH")]
@@ -64,6 +79,31 @@ pub struct Run {
     #[arg(long, value_name = "PATH")]
     pub init: Option<String>,
 
+    /// What the root file system is: initramfs, erofs (a read-only disk below memory) or ext4 (a
+    /// writable disk that lives as long as the run)
+    #[arg(long, value_name = "initramfs|erofs|ext4", value_parser = |text: &str| hinted(text.parse::<Rootfs>(), UnknownWord::hint))]
+    pub rootfs: Option<Rootfs>,
+
+    /// Keep the root file system as the image has it
+    #[arg(long)]
+    pub read_only: bool,
+
+    /// Mount a file system in memory; its options are those of tmpfs, such as size=64m
+    #[arg(long, value_name = "PATH[:OPTIONS]")]
+    pub tmpfs: Vec<Tmpfs>,
+
+    /// Give the guest a further name for an address
+    #[arg(long, value_name = "NAME:ADDRESS")]
+    pub add_host: Vec<HostName>,
+
+    /// Refuse an image that unpacks to more than this, with b, k, m or g [default: 64g]
+    #[arg(long, value_name = "SIZE", value_parser = |text: &str| hinted(text.parse::<Memory>(), MemoryError::hint))]
+    pub unpack_limit: Option<Memory>,
+
+    /// When to ask the registry for the image
+    #[arg(long, value_name = "missing|always|never", value_parser = |text: &str| hinted(text.parse::<Pull>(), UnknownWord::hint))]
+    pub pull: Option<Pull>,
+
     /// Boot this kernel: a folder, or the beginning of a key in the cache
     #[arg(long, value_name = "DIR|KEY")]
     pub kernel: Option<PathBuf>,
@@ -87,15 +127,4 @@ pub struct Run {
     /// The Linux source of a kernel that has to be built
     #[arg(long, value_name = "auto|DIR|TARBALL|VERSION", conflicts_with = "kernel")]
     pub source: Option<SourceSpec>,
-}
-
-/// A parser's error as clap shows it: one text, with the hint.
-fn hinted<T, E: ToString>(
-    parsed: Result<T, E>,
-    hint: fn(&E) -> Option<String>,
-) -> Result<T, String> {
-    parsed.map_err(|error| match hint(&error) {
-        Some(hint) => format!("{} ({hint})", error.to_string()),
-        None => error.to_string(),
-    })
 }

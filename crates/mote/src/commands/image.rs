@@ -3,33 +3,60 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
-use mote_engine::image::{self, Compression, Entry, Summary};
-use mote_engine::{Host, program};
+use anyhow::{Result, bail};
+use mote_engine::image::{self, Compression, Entry, ImageFormat, ImageWanted, Inspected};
+use mote_engine::program::Program;
+use mote_engine::{DiskFormat, EngineError, Host};
 use mote_process::printable;
 use serde::Serialize;
 
-use super::print;
+use super::{limited, print};
 use crate::args::{ImageBuild, ImageInspect, Target};
 
 pub fn build(args: ImageBuild, host: &Host) -> Result<ExitCode> {
-    let recipe = program::load(&args.source).map_err(mote_engine::EngineError::from)?;
-    let to = args.output.unwrap_or_else(|| {
-        let ending = match args.format {
-            Target::Initramfs => "cpio",
-        };
-        PathBuf::from(match args.compress {
-            Compression::None => format!("{}.{ending}", recipe.name),
-            Compression::Gzip => format!("{}.{ending}.gz", recipe.name),
-            Compression::Zstd => format!("{}.{ending}.zst", recipe.name),
-            Compression::Lz4 | Compression::Xz => {
-                format!("{}.{ending}.{}", recipe.name, args.compress)
-            }
-        })
-    });
-    let bytes = image::build(host, &recipe, args.compress, &to)?;
+    let program = Program::parse(&args.source).map_err(EngineError::from)?;
+    let format = format(&args)?;
+    let to = args.output.unwrap_or_else(|| PathBuf::from(file_name(&program, format)));
+    let wanted = ImageWanted {
+        program,
+        platform: args.platform,
+        pull: args.pull,
+        overlays: args.overlay,
+        format,
+    };
+    let bytes = image::build(&limited(host, args.unpack_limit), wanted, &to)?;
     eprintln!("{}: {bytes} bytes", to.display());
     Ok(ExitCode::SUCCESS)
+}
+
+/// What the flags say together.
+fn format(args: &ImageBuild) -> Result<ImageFormat> {
+    let size_bytes = args.size.map(|size| u64::from(size.mib()) << 20);
+    if size_bytes.is_some() && args.format != Target::Ext4 {
+        bail!("--size is for ext4 images only");
+    }
+    if args.compress != Compression::None && args.format != Target::Initramfs {
+        bail!("--compress is for initramfs images only");
+    }
+    Ok(match args.format {
+        Target::Initramfs => ImageFormat::Initramfs(args.compress),
+        Target::Erofs => ImageFormat::Disk(DiskFormat::Erofs),
+        Target::Ext4 => ImageFormat::Disk(DiskFormat::Ext4 { size_bytes }),
+    })
+}
+
+/// The file of an image that nobody has named: the last part of the program's name, and the ending
+/// of the format.
+fn file_name(program: &Program, format: ImageFormat) -> String {
+    let ending = match format {
+        ImageFormat::Initramfs(Compression::None) => "cpio".to_owned(),
+        ImageFormat::Initramfs(Compression::Gzip) => "cpio.gz".to_owned(),
+        ImageFormat::Initramfs(Compression::Zstd) => "cpio.zst".to_owned(),
+        ImageFormat::Initramfs(compression) => format!("cpio.{compression}"),
+        ImageFormat::Disk(DiskFormat::Erofs) => "erofs".to_owned(),
+        ImageFormat::Disk(DiskFormat::Ext4 { .. }) => "ext4".to_owned(),
+    };
+    format!("{}.{ending}", program.short_name())
 }
 
 /// A name of an image, as it is shown.
@@ -39,9 +66,9 @@ struct ShownEntry {
     mode: String,
     uid: u32,
     gid: u32,
-    size: u32,
-    mtime: u32,
-    inode: u32,
+    size: u64,
+    mtime: i64,
+    inode: u64,
     links: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     device: Option<String>,
@@ -78,10 +105,18 @@ impl ShownEntry {
 
 #[derive(Serialize)]
 struct Shown {
-    bytes: u64,
-    sha256: String,
-    segments: Vec<ShownSegment>,
+    #[serde(flatten)]
+    about: About,
     entries: Vec<ShownEntry>,
+}
+
+/// What an image is, all in all.
+#[derive(Serialize)]
+#[serde(tag = "format", rename_all = "lowercase")]
+enum About {
+    Initramfs { bytes: u64, sha256: String, segments: Vec<ShownSegment> },
+    Erofs { bytes: u64, blocks: u32, inodes: u64 },
+    Ext4 { bytes: u64, blocks: u64, free_blocks: u64, inodes: u32, free_inodes: u32, journal: bool },
 }
 
 #[derive(Serialize)]
@@ -93,40 +128,71 @@ struct ShownSegment {
     entries: u64,
 }
 
-impl Shown {
-    fn of(summary: &Summary, entries: Vec<ShownEntry>) -> Self {
-        let segments = summary.segments.iter().map(|segment| ShownSegment {
-            offset: segment.offset,
-            bytes: segment.bytes,
-            unpacked_bytes: segment.unpacked_bytes,
-            compression: segment.compression.to_string(),
-            entries: segment.entries,
-        });
-        Self {
-            bytes: summary.bytes,
-            sha256: summary.sha256.iter().map(|byte| format!("{byte:02x}")).collect(),
-            segments: segments.collect(),
-            entries,
+impl About {
+    fn of(inspected: &Inspected) -> Self {
+        match inspected {
+            Inspected::Initramfs(summary) => {
+                let segments = summary.segments.iter().map(|segment| ShownSegment {
+                    offset: segment.offset,
+                    bytes: segment.bytes,
+                    unpacked_bytes: segment.unpacked_bytes,
+                    compression: segment.compression.to_string(),
+                    entries: segment.entries,
+                });
+                Self::Initramfs {
+                    bytes: summary.bytes,
+                    sha256: summary.sha256.iter().map(|byte| format!("{byte:02x}")).collect(),
+                    segments: segments.collect(),
+                }
+            }
+            Inspected::Erofs(summary) => {
+                Self::Erofs { bytes: summary.bytes, blocks: summary.blocks, inodes: summary.inodes }
+            }
+            Inspected::Ext4(summary) => Self::Ext4 {
+                bytes: summary.bytes,
+                blocks: summary.blocks,
+                free_blocks: summary.free_blocks,
+                inodes: summary.inodes,
+                free_inodes: summary.free_inodes,
+                journal: summary.has_journal,
+            },
         }
     }
 
     fn text(&self) -> String {
-        let entries: String = self.entries.iter().map(ShownEntry::line).collect();
-        let segments = self.segments.iter().map(|segment| {
-            let ShownSegment { offset, bytes, unpacked_bytes, compression, entries } = segment;
-            format!(
-                "segment at byte {offset}: {bytes} bytes, compression {compression}, \
-                 {unpacked_bytes} bytes unpacked, {entries} entries\n"
-            )
-        });
-        let segments: String = segments.collect();
-        format!("{entries}\n{segments}{} bytes, sha256 {}\n", self.bytes, self.sha256)
+        match self {
+            Self::Initramfs { bytes, sha256, segments } => {
+                let segments = segments.iter().map(|segment| {
+                    let ShownSegment { offset, bytes, unpacked_bytes, compression, entries } =
+                        segment;
+                    format!(
+                        "segment at byte {offset}: {bytes} bytes, compression {compression}, \
+                         {unpacked_bytes} bytes unpacked, {entries} entries\n"
+                    )
+                });
+                format!("{}{bytes} bytes, sha256 {sha256}\n", segments.collect::<String>())
+            }
+            Self::Erofs { bytes, blocks, inodes } => {
+                format!("EROFS: {bytes} bytes, {blocks} blocks, {inodes} inodes\n")
+            }
+            Self::Ext4 { bytes, blocks, free_blocks, inodes, free_inodes, journal } => {
+                let journal = if *journal { "a journal" } else { "no journal" };
+                format!(
+                    "ext4: {bytes} bytes, {free_blocks} of {blocks} blocks free, {free_inodes} of \
+                     {inodes} inodes free, {journal}\n"
+                )
+            }
+        }
     }
 }
 
 pub fn inspect(args: ImageInspect) -> Result<ExitCode> {
     let mut entries = Vec::new();
-    let summary = image::inspect(&args.file, &mut |entry| entries.push(ShownEntry::of(entry)))?;
-    print(&args.output, &Shown::of(&summary, entries), Shown::text)?;
+    let found = image::inspect(&args.file, &mut |entry| entries.push(ShownEntry::of(entry)))?;
+    let shown = Shown { about: About::of(&found), entries };
+    print(&args.output, &shown, |shown| {
+        let entries: String = shown.entries.iter().map(ShownEntry::line).collect();
+        format!("{entries}\n{}", shown.about.text())
+    })?;
     Ok(ExitCode::SUCCESS)
 }

@@ -4,6 +4,7 @@ mod completion;
 mod doctor;
 mod image;
 mod kernel;
+mod pull;
 mod recipe;
 mod run;
 
@@ -11,6 +12,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use mote_engine::Host;
+use mote_manifest::Memory;
 
 use crate::args::{Command, Format, ImageCommand, KernelCommand, Output};
 use crate::terminal::Progress;
@@ -32,11 +34,23 @@ pub fn run(command: Command, host: &Host, progress: &Progress) -> Result<ExitCod
             ImageCommand::Build(args) => image::build(args, host),
             ImageCommand::Inspect(args) => image::inspect(args),
         },
+        Command::Pull(args) => pull::pull(args, host),
+        Command::Images(args) => pull::images(&args, host),
+        Command::Prune(args) => pull::prune(&args, host),
         Command::Recipe(args) => recipe::recipe(&args),
         Command::Doctor(args) => doctor::doctor(&args.output, host),
         Command::Completion { shell } => completion::completion(shell),
         Command::Man => completion::man(),
     }
+}
+
+/// The host, with the user's limit for what images unpack to.
+fn limited(host: &Host, unpack_limit: Option<Memory>) -> Host {
+    let mut host = host.clone();
+    if let Some(limit) = unpack_limit {
+        host.limits.bytes = u64::from(limit.mib()) << 20;
+    }
+    host
 }
 
 /// Prints `value` as JSON, or what `text` makes of it.

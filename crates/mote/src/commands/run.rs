@@ -6,12 +6,14 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use mote_contract::{Outcome as SessionOutcome, TerminalSize};
-use mote_engine::run::{Ended, Plan};
-use mote_engine::{EngineError, Host, program};
-use mote_manifest::{Recipe, RunSettings};
+use mote_engine::program::Program;
+use mote_engine::run::{Ended, Plan, RunWanted};
+use mote_engine::{EngineError, Host};
+use mote_kernel::source::SourceSpec;
+use mote_manifest::RunSettings;
 use mote_vmm::{Control, End, Event, RawMode, SILENCE_LIMIT, SessionIo, Sink, terminal_size};
 
-use super::write_out;
+use super::{limited, write_out};
 use crate::args::Run;
 use crate::terminal::{self, Progress};
 use crate::{FAILED, signals};
@@ -20,13 +22,13 @@ use crate::{FAILED, signals};
 const USUAL_SIZE: TerminalSize = TerminalSize { rows: 24, cols: 80 };
 
 pub fn run(args: Run, host: &Host, progress: &Progress) -> Result<ExitCode> {
-    let recipe = recipe(args)?;
-    let run = &recipe.run;
-    let (verbose, timings) = (run.verbose == Some(true), run.timings == Some(true));
-    let streams = Streams::of(run);
+    let (program, settings, kernel_source) = wanted(args)?;
+    let (verbose, timings) = (settings.verbose == Some(true), settings.timings == Some(true));
+    let streams = Streams::of(&program, &settings);
     let terminal = streams.terminal_size()?;
-    let dry_run = run.dry_run == Some(true);
-    let plan = Plan::make(host, recipe, terminal)?;
+    let dry_run = settings.dry_run == Some(true);
+    let host = &limited(host, settings.unpack_limit);
+    let plan = Plan::make(host, RunWanted { program, settings, kernel_source, terminal })?;
     if dry_run {
         write_out(format!("{}\n", plan.dry_run(host)?).as_bytes())?;
         return Ok(ExitCode::SUCCESS);
@@ -43,15 +45,17 @@ pub fn run(args: Run, host: &Host, progress: &Progress) -> Result<ExitCode> {
     exit_code(&ended)
 }
 
-/// The recipe with the flags laid over it.
-fn recipe(args: Run) -> Result<Recipe> {
-    let mut recipe = program::load(&args.program).map_err(EngineError::from)?;
-    if let Some(source) = args.source {
-        recipe.kernel.source = source.to_string();
-    }
+/// What is run, and how: the recipe's settings, if it is one, with the flags laid over them.
+fn wanted(args: Run) -> Result<(Program, RunSettings, Option<SourceSpec>)> {
+    let program = Program::parse(&args.program).map_err(EngineError::from)?;
     let flags = RunSettings {
         command: args.command,
         env: args.env.iter().filter_map(|text| variable(text)).collect(),
+        entrypoint: args.entrypoint.map(|program| match program.is_empty() {
+            true => Vec::new(),
+            false => vec![program],
+        }),
+        user: args.user,
         workdir: args.workdir,
         tty: args.tty.then_some(true),
         interactive: args.interactive.then_some(true),
@@ -63,14 +67,20 @@ fn recipe(args: Run) -> Result<Recipe> {
         accel: args.accel,
         append: args.append,
         init: args.init,
+        rootfs: args.rootfs,
+        read_only: args.read_only.then_some(true),
+        tmpfs: args.tmpfs,
+        add_host: args.add_host,
+        pull: args.pull,
+        unpack_limit: args.unpack_limit,
         kernel: args.kernel,
         feature: args.feature,
         verbose: args.verbose.then_some(true),
         timings: args.timings.then_some(true),
         dry_run: args.dry_run.then_some(true),
     };
-    recipe.run = recipe.run.overridden_by(flags);
-    Ok(recipe)
+    let settings = program.settings().overridden_by(flags);
+    Ok((program, settings, args.source))
 }
 
 /// `KEY=VALUE`, or `KEY` for mote's own value if there is one.
@@ -89,9 +99,9 @@ struct Streams {
 }
 
 impl Streams {
-    /// As docker does it; but a session without a command is a shell that somebody wants to use.
-    fn of(run: &RunSettings) -> Self {
-        let shell = run.command.is_empty();
+    /// As docker does it; but a recipe without a command is a shell that somebody wants to use.
+    fn of(program: &Program, run: &RunSettings) -> Self {
+        let shell = matches!(program, Program::Recipe(_)) && run.command.is_empty();
         Self {
             input: run.interactive.unwrap_or(shell),
             terminal: run.tty.unwrap_or(shell && stdin().is_terminal() && stdout().is_terminal()),

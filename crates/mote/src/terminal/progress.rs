@@ -1,18 +1,27 @@
 //! Progress of the running step, on standard error: a bar on a terminal, a line a step elsewhere.
 
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mote_engine::event::{Event, Step};
 
 /// Shows the events of the engine.
 pub struct Progress {
     loudness: Loudness,
-    bar: Mutex<Option<ProgressBar>>,
+    bars: Mutex<Option<Bars>>,
     /// What was done, and how long it took.
     done: Mutex<Vec<(String, Duration)>>,
+}
+
+/// What is on the terminal while a step runs.
+struct Bars {
+    all: MultiProgress,
+    step: ProgressBar,
+    /// One for each part that the step works on.
+    parts: BTreeMap<String, ProgressBar>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -30,7 +39,7 @@ impl Progress {
             (false, true) => Loudness::Bars,
             (false, false) => Loudness::Lines,
         };
-        Self { loudness, bar: Mutex::new(None), done: Mutex::default() }
+        Self { loudness, bars: Mutex::new(None), done: Mutex::default() }
     }
 
     /// Shows one event.
@@ -38,6 +47,7 @@ impl Progress {
         match event {
             Event::Began(step) => self.began(&step),
             Event::Advanced { done, total } => self.advanced(done, total),
+            Event::Part { name, done, total } => self.part(name, done, total),
             Event::Finished { step, took } => self.finished(&step, took),
             Event::Note(text) => {
                 if self.loudness != Loudness::Quiet {
@@ -48,8 +58,8 @@ impl Progress {
         }
     }
 
-    fn bar(&self) -> std::sync::MutexGuard<'_, Option<ProgressBar>> {
-        self.bar.lock().unwrap_or_else(PoisonError::into_inner)
+    fn bars(&self) -> std::sync::MutexGuard<'_, Option<Bars>> {
+        self.bars.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn began(&self, step: &Step) {
@@ -57,19 +67,20 @@ impl Progress {
             Loudness::Quiet => {}
             Loudness::Lines => eprintln!("{step}"),
             Loudness::Bars => {
-                let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+                let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
+                let bar = all.add(ProgressBar::no_length());
                 bar.set_style(style("{spinner} {msg} {elapsed}"));
                 bar.set_message(step.to_string());
                 bar.enable_steady_tick(Duration::from_millis(120));
                 bar.set_prefix(unit(step));
-                *self.bar() = Some(bar);
+                *self.bars() = Some(Bars { all, step: bar, parts: BTreeMap::new() });
             }
         }
     }
 
     fn advanced(&self, done: u64, total: Option<u64>) {
-        let bar = self.bar();
-        let Some(bar) = bar.as_ref() else { return };
+        let bars = self.bars();
+        let Some(Bars { step: bar, .. }) = bars.as_ref() else { return };
         if let Some(total) = total
             && bar.length() != Some(total)
         {
@@ -83,6 +94,21 @@ impl Progress {
         bar.set_position(done);
     }
 
+    fn part(&self, name: String, done: u64, total: u64) {
+        let mut bars = self.bars();
+        let Some(Bars { all, parts, .. }) = bars.as_mut() else { return };
+        let bar = parts.entry(name).or_insert_with_key(|name| {
+            let bar = all.add(ProgressBar::new(total));
+            bar.set_style(style("  {msg} [{bar:24}] {bytes}/{total_bytes}"));
+            bar.set_message(name.clone());
+            bar
+        });
+        bar.set_position(done);
+        if done == total {
+            bar.finish_and_clear();
+        }
+    }
+
     /// The steps that have ended, each with its time.
     pub fn done(&self) -> Vec<(String, Duration)> {
         self.done.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -91,8 +117,9 @@ impl Progress {
     fn finished(&self, step: &Step, took: Duration) {
         let entry = (step.to_string(), took);
         self.done.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
-        if let Some(bar) = self.bar().take() {
-            bar.finish_and_clear();
+        if let Some(bars) = self.bars().take() {
+            bars.parts.values().for_each(ProgressBar::finish_and_clear);
+            bars.step.finish_and_clear();
         }
         if self.loudness != Loudness::Quiet && took >= Duration::from_secs(1) {
             eprintln!("{step}: {:.1} s", took.as_secs_f64());
@@ -100,8 +127,8 @@ impl Progress {
     }
 
     fn line(&self, text: &str) {
-        match self.bar().as_ref() {
-            Some(bar) => bar.suspend(|| eprintln!("{text}")),
+        match self.bars().as_ref() {
+            Some(bars) => bars.all.suspend(|| eprintln!("{text}")),
             None => eprintln!("{text}"),
         }
     }

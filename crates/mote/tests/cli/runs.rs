@@ -17,13 +17,14 @@ fn what_names_no_recipe_is_told_with_a_hint() {
     sandbox.write("latin1.toml", b"version = 1\nname = \"caf\xe9\"\n");
     let table = [
         ("recipe:busibox", "no built-in recipe: busibox", "did you mean busybox?"),
-        (
-            "alpine:3",
-            "cannot run alpine:3: only recipes can be run so far",
-            "name a built-in recipe",
-        ),
+        ("Alpine:3", "the name of an image has lower-case letters only: Alpine:3", ""),
+        ("./root.tar", "this path is no recipe: ./root.tar", "tar:./root.tar"),
         ("./gone.toml", "no such recipe: ./gone.toml", ""),
-        ("folder", "the recipe is a directory: folder", "name the file in it: folder/mote.toml"),
+        (
+            "recipe:./folder",
+            "the recipe is a directory: ./folder",
+            "name the file in it: ./folder/mote.toml",
+        ),
         ("latin1.toml", "the recipe is not UTF-8 text, on line 2: latin1.toml", ""),
     ];
     for (source, message, hint) in table {

@@ -1,0 +1,187 @@
+//! Root disks of runs: written once from what a program consists of, and kept in the cache.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use mote_image::erofs::write_erofs;
+use mote_image::ext4::{Ext4Options, write_ext4};
+use mote_rootfs::tree::{Content, Tree};
+use rustix::fs::{FlockOperation, SeekFrom, flock, seek};
+use rustix::io::Errno;
+
+use crate::EngineError;
+use crate::cache::Shelf;
+use crate::contents::Contents;
+use crate::digest::Hasher;
+use crate::event::{self, Step};
+use crate::host::Host;
+use crate::image::ImageError;
+
+/// The name of a disk in its folder of the cache.
+pub(crate) const DISK: &str = "disk";
+
+/// Whose disk it is, beside the disk.
+pub(crate) const ABOUT: &str = "name";
+
+/// Another mote may write another disk from the same tree.
+const WRITTEN_BY: &str = concat!("mote ", env!("CARGO_PKG_VERSION"));
+
+/// What is on a disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DiskFormat {
+    /// EROFS, which is read-only.
+    Erofs,
+    /// ext4.
+    Ext4 {
+        /// Its size in bytes; what its contents take and some room, if nothing is said.
+        size_bytes: Option<u64>,
+    },
+}
+
+impl DiskFormat {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Erofs => "erofs",
+            Self::Ext4 { .. } => "ext4",
+        }
+    }
+}
+
+/// A disk that is ready for a machine.
+pub(crate) struct Disk {
+    /// Its bytes. While it is open, they stay in the cache.
+    pub file: Arc<File>,
+    /// Where it is in the cache, if runs share it.
+    path: Option<PathBuf>,
+}
+
+/// The disk of one run: EROFS, which any number of runs share, or a copy of an ext4 disk that this
+/// run alone writes to, and that has no name.
+pub(crate) fn of_run(
+    host: &Host,
+    contents: &Contents,
+    format: DiskFormat,
+) -> Result<Disk, EngineError> {
+    let Some(digest) = contents.digest() else {
+        let file = nameless(host)?;
+        write(host, &contents.name, &contents.tree(host)?, format, &file)?;
+        return Ok(Disk { file: file.into(), path: None });
+    };
+    let shared = cached(host, contents, &digest, format)?;
+    match format {
+        DiskFormat::Erofs => Ok(shared),
+        DiskFormat::Ext4 { .. } => {
+            let file = nameless(host)?;
+            copy_sparse(&shared.file, &file).map_err(EngineError::CopyDisk)?;
+            Ok(Disk { file: file.into(), path: None })
+        }
+    }
+}
+
+impl Disk {
+    /// Its path in the cache, where one that has no name is put for those who start the machine by
+    /// hand.
+    pub(crate) fn keep(&self, host: &Host) -> Result<PathBuf, EngineError> {
+        if let Some(path) = &self.path {
+            return Ok(path.clone());
+        }
+        let len = self.file.metadata().map_err(EngineError::CopyDisk)?.len();
+        let whole = Content::Stretch { file: self.file.clone(), offset: 0, len };
+        let mut hasher = Hasher::new("disk of a machine that is started by hand");
+        whole.open().and_then(|bytes| hasher.read(bytes)).map_err(EngineError::CopyDisk)?;
+        let make = |partial: &Path| {
+            let disk = create(&partial.join(DISK))?;
+            copy_sparse(&self.file, &disk).map_err(EngineError::CopyDisk)
+        };
+        let (key, what) = (hasher.finish(), "a disk");
+        let (dir, _) =
+            host.cache.ensure(Shelf::Images, &key, what, &host.cancel, &*host.sink, make)?;
+        Ok(dir.join(DISK))
+    }
+}
+
+/// The disk in the cache, locked against those who would remove it for as long as it is open.
+fn cached(
+    host: &Host,
+    contents: &Contents,
+    digest: &str,
+    format: DiskFormat,
+) -> Result<Disk, EngineError> {
+    let mut hasher = Hasher::new("disk of a run");
+    for field in [digest, format.name(), WRITTEN_BY] {
+        hasher.field(field.as_bytes());
+    }
+    let make = |partial: &Path| {
+        let disk = create(&partial.join(DISK))?;
+        write(host, &contents.name, &contents.tree(host)?, format, &disk)?;
+        let about = partial.join(ABOUT);
+        fs::write(&about, &contents.name).map_err(EngineError::io("write", &about))
+    };
+    let (cancel, sink) = (&host.cancel, &*host.sink);
+    let key = hasher.finish();
+    loop {
+        let (dir, _) =
+            host.cache.ensure(Shelf::Images, &key, &contents.name, cancel, sink, make)?;
+        let path = dir.join(DISK);
+        let disk = File::open(&path).map_err(EngineError::io("open", &path))?;
+        flock(&disk, FlockOperation::LockShared)
+            .map_err(|error| EngineError::io("lock", &path)(error.into()))?;
+        // Between being found and being locked, it may have been removed.
+        if path.exists() {
+            let now = File::open(&dir).and_then(|dir| dir.set_modified(SystemTime::now()));
+            now.map_err(EngineError::io("note the use of", &dir))?;
+            return Ok(Disk { file: disk.into(), path: Some(path) });
+        }
+    }
+}
+
+/// Writes a tree to an empty file.
+pub(crate) fn write(
+    host: &Host,
+    name: &str,
+    tree: &Tree,
+    format: DiskFormat,
+    disk: &File,
+) -> Result<(), EngineError> {
+    event::step(&*host.sink, Step::WriteImage { name: name.to_owned() }, |_| {
+        let written = match format {
+            DiskFormat::Erofs => write_erofs(tree, disk).map_err(ImageError::Erofs),
+            DiskFormat::Ext4 { size_bytes } => {
+                let options = Ext4Options { size_bytes, ..Ext4Options::default() };
+                write_ext4(tree, disk, &options).map_err(ImageError::Ext4)
+            }
+        };
+        host.cancel.check()?;
+        written?;
+        Ok(())
+    })
+}
+
+fn create(path: &Path) -> Result<File, EngineError> {
+    let new = File::options().read(true).write(true).create_new(true).open(path);
+    new.map_err(EngineError::io("create", path))
+}
+
+/// A file without a name, where there is room for disks.
+fn nameless(host: &Host) -> Result<File, EngineError> {
+    let work = host.cache.work()?;
+    tempfile::tempfile_in(work.path()).map_err(EngineError::io("make a file in", work.path()))
+}
+
+/// Copies what is not a hole.
+fn copy_sparse(from: &Arc<File>, to: &File) -> io::Result<()> {
+    to.set_len(from.metadata()?.len())?;
+    let mut at = 0;
+    loop {
+        let begin = match seek(from, SeekFrom::Data(at)) {
+            Err(Errno::NXIO) => return Ok(()),
+            other => other?,
+        };
+        at = seek(from, SeekFrom::Hole(begin))?;
+        let data = Content::Stretch { file: from.clone(), offset: begin, len: at - begin };
+        data.copy_to(to, begin)?;
+    }
+}

@@ -1,0 +1,204 @@
+//! Making room: disks and pulled images that nobody uses.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use mote_oci::{Digest, OciError, Reference};
+use rustix::fs::{FlockOperation, flock};
+
+use crate::cache::Shelf;
+use crate::disk::{ABOUT, DISK};
+use crate::host::Host;
+use crate::{EngineError, pull};
+
+/// What is to be removed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PruneWanted {
+    /// What was not used for this long; a pulled image counts as used when it was pulled.
+    pub older_than: Option<Duration>,
+    /// The oldest, until the rest has no more bytes than this.
+    pub keep_bytes: Option<u64>,
+}
+
+/// Something that was removed, or would be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pruned {
+    /// What it was.
+    pub what: PrunedKind,
+    /// Its name.
+    pub name: String,
+    /// How much room it took on the disk, in bytes; of a pulled image what no other one needs.
+    pub bytes: u64,
+}
+
+/// What can be removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PrunedKind {
+    /// A root disk, or an initramfs, that is made again when it is needed.
+    Disk,
+    /// A pulled image.
+    Image,
+    /// Parts of images that no name stands for, and interrupted downloads.
+    Unused,
+}
+
+/// Whether it is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// It is only said what would be done.
+    DryRun,
+    /// It is done.
+    Remove,
+}
+
+/// Removes what is wanted, but nothing that a running machine uses: if no age and no size is given,
+/// all disks, and what no pulled image needs.
+///
+/// # Errors
+/// When the cache cannot be read, or something cannot be removed.
+pub fn prune(host: &Host, wanted: &PruneWanted, mode: Mode) -> Result<Vec<Pruned>, EngineError> {
+    let mut found = disks(host)?;
+    if *wanted != PruneWanted::default() {
+        found.extend(images(host)?);
+        found.sort_by_key(|item| item.used);
+    }
+    let mut rest: u64 = found.iter().map(|item| item.bytes).sum();
+    let old = |used: SystemTime, age: Duration| used.elapsed().is_ok_and(|since| since >= age);
+    let mut pruned = Vec::new();
+    for item in found {
+        let goes = match wanted {
+            PruneWanted { older_than: None, keep_bytes: None } => true,
+            PruneWanted { older_than, keep_bytes } => {
+                older_than.is_some_and(|age| old(item.used, age))
+                    || keep_bytes.is_some_and(|keep| rest > keep)
+            }
+        };
+        if goes && item.remove(host, mode)? {
+            rest -= item.bytes;
+            pruned.push(item.pruned());
+        }
+    }
+    if mode == Mode::Remove {
+        pruned.extend(unused(host)?);
+    }
+    Ok(pruned)
+}
+
+/// Something that can go.
+struct Item {
+    used: SystemTime,
+    bytes: u64,
+    place: Place,
+}
+
+enum Place {
+    Disk { dir: PathBuf, name: String },
+    Image(Reference),
+}
+
+impl Item {
+    /// Whether it went; what is in use stays.
+    fn remove(&self, host: &Host, mode: Mode) -> Result<bool, EngineError> {
+        match &self.place {
+            Place::Image(reference) => {
+                if mode == Mode::Remove {
+                    pull::store(host).forget(reference)?;
+                }
+                Ok(true)
+            }
+            Place::Disk { dir, .. } => {
+                let Some(_lock) = lock(dir)? else { return Ok(false) };
+                if mode == Mode::Remove {
+                    fs::remove_dir_all(dir).map_err(EngineError::io("remove", dir))?;
+                }
+                Ok(true)
+            }
+        }
+    }
+
+    fn pruned(self) -> Pruned {
+        let (what, name) = match self.place {
+            Place::Disk { name, .. } => (PrunedKind::Disk, name),
+            Place::Image(reference) => (PrunedKind::Image, reference.familiar()),
+        };
+        Pruned { what, name, bytes: self.bytes }
+    }
+}
+
+/// Locks the disk in a folder of the cache against new runs; nothing if a run has it.
+fn lock(dir: &Path) -> Result<Option<Option<File>>, EngineError> {
+    let path = dir.join(DISK);
+    let disk = match File::open(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Some(None)),
+        other => other.map_err(EngineError::io("open", &path))?,
+    };
+    match flock(&disk, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(Some(disk))),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+        Err(error) => Err(EngineError::io("lock", &path)(error.into())),
+    }
+}
+
+/// The disks in the cache, oldest first.
+fn disks(host: &Host) -> Result<Vec<Item>, EngineError> {
+    let mut items = Vec::new();
+    for (key, dir) in host.cache.entries(Shelf::Images)? {
+        let about = |_: std::io::Error| key[..12].to_owned();
+        let name = fs::read_to_string(dir.join(ABOUT)).unwrap_or_else(about);
+        let used = fs::metadata(&dir)
+            .and_then(|metadata| metadata.modified())
+            .map_err(EngineError::io("examine", &dir))?;
+        let bytes = bytes_on_disk(&dir).map_err(EngineError::io("examine", &dir))?;
+        items.push(Item { used, bytes, place: Place::Disk { dir, name } });
+    }
+    items.sort_by_key(|item| item.used);
+    Ok(items)
+}
+
+/// The pulled images, each with what it alone needs.
+fn images(host: &Host) -> Result<Vec<Item>, EngineError> {
+    let store = pull::store(host);
+    let images = store.images()?;
+    let blobs: Vec<BTreeMap<Digest, u64>> =
+        images.iter().map(|image| store.blobs(&image.digest)).collect::<Result<_, OciError>>()?;
+    let mut owners = BTreeMap::<&Digest, u32>::new();
+    for digest in blobs.iter().flat_map(BTreeMap::keys) {
+        *owners.entry(digest).or_default() += 1;
+    }
+    let alone = |blobs: &BTreeMap<Digest, u64>| {
+        blobs.iter().filter(|(digest, _)| owners[digest] == 1).map(|(_, bytes)| bytes).sum()
+    };
+    let items = images.iter().zip(&blobs).map(|(image, blobs)| Item {
+        used: SystemTime::UNIX_EPOCH + Duration::from_secs(image.pulled_unix_s),
+        bytes: alone(blobs),
+        place: Place::Image(image.reference.clone()),
+    });
+    Ok(items.collect())
+}
+
+/// Removes what no name stands for, unless somebody reads or pulls an image just now.
+fn unused(host: &Host) -> Result<Option<Pruned>, EngineError> {
+    match pull::store(host).remove_unused() {
+        Ok(freed) if freed.blobs == 0 => Ok(None),
+        Ok(freed) => Ok(Some(Pruned {
+            what: PrunedKind::Unused,
+            name: format!("{} blobs", freed.blobs),
+            bytes: freed.bytes,
+        })),
+        Err(OciError::InUse { .. }) => {
+            host.note("somebody reads or pulls an image: its parts stay".to_owned());
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// How much room the files in a folder take.
+fn bytes_on_disk(dir: &Path) -> std::io::Result<u64> {
+    const BLOCK_BYTES: u64 = 512;
+    let sizes = fs::read_dir(dir)?.map(|entry| Ok(entry?.metadata()?.blocks() * BLOCK_BYTES));
+    sizes.sum()
+}

@@ -1,0 +1,118 @@
+//! Images from registries: pulled once, and kept by the digests of their parts.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use mote_manifest::Pull;
+use mote_oci::{
+    BlobStore, Digest, Image, ImageSource, Platform, PullEvent, PullPolicy, Reference, StoredImage,
+};
+
+use crate::EngineError;
+use crate::event::{self, Event, Step};
+use crate::host::Host;
+
+/// Pulls an image, even if it is here: what its name stands for may have changed. What is here
+/// already is not downloaded again.
+///
+/// # Errors
+/// Whatever the registry or the network refuses; an image that is none.
+pub fn pull(host: &Host, reference: Reference, platform: &Platform) -> Result<Image, EngineError> {
+    load(host, &ImageSource::Registry(reference), platform, Pull::Always)
+}
+
+/// The images that were pulled, by name, each with the bytes that its parts have in the cache.
+///
+/// # Errors
+/// When the cache cannot be read.
+pub fn pulled(host: &Host) -> Result<Vec<(StoredImage, u64)>, EngineError> {
+    let store = store(host);
+    let images = store.images()?.into_iter().map(|image| {
+        let bytes = store.blobs(&image.digest)?.values().sum();
+        Ok((image, bytes))
+    });
+    images.collect()
+}
+
+/// The image that `source` names.
+pub(crate) fn load(
+    host: &Host,
+    source: &ImageSource,
+    platform: &Platform,
+    policy: Pull,
+) -> Result<Image, EngineError> {
+    let policy = match policy {
+        Pull::Missing => PullPolicy::Missing,
+        Pull::Always => PullPolicy::Always,
+        Pull::Never => PullPolicy::Never,
+    };
+    let (store, access, cancel) = (store(host), &host.access, &host.cancel);
+    let quiet = |_: PullEvent| ();
+    let ImageSource::Registry(reference) = source else {
+        return Ok(mote_oci::load(source, platform, &store, access, policy, cancel, &quiet)?);
+    };
+    if policy == PullPolicy::Missing
+        && let Ok(image) =
+            mote_oci::load(source, platform, &store, access, PullPolicy::Never, cancel, &quiet)
+    {
+        return Ok(image);
+    }
+    let step = Step::Pull { image: reference.familiar() };
+    Ok(event::step(&*host.sink, step, |progress| {
+        let layers = Layers::default();
+        mote_oci::load(source, platform, &store, access, policy, cancel, &|event| {
+            layers.note(host, event, progress);
+        })
+    })?)
+}
+
+/// Where blobs are kept.
+pub(crate) fn store(host: &Host) -> BlobStore {
+    BlobStore::new(host.cache.root().to_owned(), host.cache.root().join("work"))
+}
+
+/// How much of each layer has come, of how much.
+#[derive(Default)]
+struct Layers(Mutex<HashMap<Digest, (u64, u64)>>);
+
+impl Layers {
+    fn note(&self, host: &Host, event: PullEvent, progress: &dyn Fn(u64, Option<u64>)) {
+        let mut layers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let changed = match event {
+            PullEvent::Planned { layers: planned } => {
+                layers.extend(planned.iter().map(|blob| {
+                    let received = if blob.present { blob.size } else { 0 };
+                    (blob.digest, (received, blob.size))
+                }));
+                None
+            }
+            PullEvent::Progress { digest, received } => {
+                if let Some(layer) = layers.get_mut(&digest) {
+                    layer.0 = received;
+                }
+                Some(digest)
+            }
+            PullEvent::Verified { digest } => {
+                if let Some(layer) = layers.get_mut(&digest) {
+                    layer.0 = layer.1;
+                }
+                Some(digest)
+            }
+            PullEvent::Asking { .. } => return,
+            PullEvent::Waiting { digest } => {
+                return host.note(format!("another mote downloads {digest}"));
+            }
+            PullEvent::Retrying { host: server, reason, .. } => {
+                return host.warn(format!("{server}: {reason}; trying again"));
+            }
+        };
+        if let Some((digest, (done, total))) =
+            changed.and_then(|digest| Some((digest, *layers.get(&digest)?)))
+        {
+            (host.sink)(Event::Part { name: digest.hex()[..12].to_owned(), done, total });
+        }
+        let (done, total) =
+            layers.values().fold((0, 0), |sum, layer| (sum.0 + layer.0, sum.1 + layer.1));
+        progress(done, Some(total));
+    }
+}
