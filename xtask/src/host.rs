@@ -25,6 +25,9 @@ pub fn host() -> Result<Host> {
             base_url: Mirror::KERNEL_ORG.to_owned(),
             proxy: env::var("https_proxy").ok(),
         },
+        // No chore pulls an image.
+        access: Default::default(),
+        limits: Default::default(),
         jobs: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
         cancel: Cancel::default(),
         sink: Arc::new(show),
@@ -35,6 +38,6 @@ fn show(event: Event) {
     match event {
         Event::Began(step) => eprintln!("{step}"),
         Event::Note(text) | Event::Warning(text) => eprintln!("{text}"),
-        Event::Advanced { .. } | Event::Finished { .. } => {}
+        Event::Advanced { .. } | Event::Part { .. } | Event::Finished { .. } => {}
     }
 }

@@ -1,0 +1,56 @@
+//! Images from a registry: Debian's `docker-registry` on loopback.
+
+use mote_testkit::{Access, Registry, Sandbox, image};
+
+use crate::{ask, kernel, published, sandbox};
+
+/// The whole way of the blog post's second half, with one command: pulled with a token, disk
+/// written, kernel found or built by itself, served, ended.
+#[test]
+#[ignore = "builds and boots a kernel: run by ./test"]
+fn valkey_is_pulled_and_runs_with_one_command() {
+    let registry = Registry::start(Access::Token);
+    let name = registry.push(&image("valkey"), "store/valkey:9");
+    let sandbox = Sandbox::with_shared_cache(env!("CARGO_BIN_EXE_mote"));
+    sandbox.write(".docker/config.json", registry.docker_config());
+    let source = std::env::var("MOTE_TEST_SOURCE_6_12").expect("MOTE_TEST_SOURCE_6_12");
+    let flags = ["run", "--feature", "ext4", "--source", &source, "-p", "6379"];
+    let mut running = sandbox.mote(flags).arg(&name).start();
+    let server = published(&mut running);
+    ask(server, b"PING\r\n", "+PONG\r\n");
+    ask(server, b"SHUTDOWN NOSAVE\r\n", "");
+    running.finish().expect_code(0);
+    sandbox.assert_no_orphans();
+}
+
+#[test]
+#[ignore = "boots a kernel: run by ./test"]
+fn what_was_pulled_needs_no_network() {
+    let registry = Registry::start(Access::Password);
+    let name = registry.push(&image("busybox"), "tools/busybox:1");
+    let sandbox = sandbox();
+    let refused = sandbox.mote(["pull", &name]).run().expect_code(125);
+    refused.expect_said(&["error: ", "hint: "]);
+    sandbox.write(".docker/config.json", registry.docker_config());
+    let pulled = sandbox.mote(["pull", &name]).run().expect_code(0).text();
+    assert!(pulled.starts_with(&format!("{name}@sha256:")), "{pulled}");
+    let missing = sandbox.mote(["pull", &format!("{name}0")]).run().expect_code(125);
+    missing.expect_said(&["error: "]);
+    drop(registry);
+
+    let listed = sandbox.mote(["images"]).run().expect_code(0).text();
+    assert!(listed.contains(&name), "{listed}");
+    let run = |flags: &[&str]| {
+        let run = sandbox.mote(["run", "--kernel"]).arg(kernel()).args(flags.iter().copied());
+        run.args([name.as_str(), "echo", "offline"]).run()
+    };
+    assert_eq!(run(&[]).expect_code(0).text(), "offline\n");
+    assert_eq!(run(&["--pull", "never"]).expect_code(0).text(), "offline\n");
+    run(&["--pull", "always"]).expect_code(125).expect_said(&["error: "]);
+
+    sandbox.mote(["prune", "--older-than", "0s"]).run().expect_code(0).text();
+    let listed = sandbox.mote(["images", "--format", "json"]).run().expect_code(0).text();
+    assert_eq!(listed, "[]\n");
+    run(&["--pull", "never"]).expect_code(125).expect_said(&["error: "]);
+    assert_eq!(std::fs::read_dir(sandbox.cache().join("blobs/sha256")).unwrap().count(), 0);
+}
