@@ -218,9 +218,11 @@ impl Program {
             return InitError::Call { call: format!("setgid({gid}) and setuid({uid})"), errno };
         }
         let (name, file) = match &self.lookup {
-            Lookup::Path => (None, self.candidates.iter().map(|path| self.from_cwd(path)).next()),
+            Lookup::Path => {
+                (None, self.candidates.iter().map(|path| self.against_cwd(path)).next())
+            }
             Lookup::Search { name, path } => {
-                let mut files = self.candidates.iter().map(|path| self.from_cwd(path));
+                let mut files = self.candidates.iter().map(|path| self.against_cwd(path));
                 let file = files.find(|file| sys::exists(file));
                 if file.is_none() && errno == Errno::ENOENT {
                     return InitError::NotInPath { name: name.clone(), path: path.clone() };
@@ -238,7 +240,7 @@ impl Program {
     }
 
     /// The path that means here what `path` means in the program's working directory.
-    fn from_cwd(&self, path: &CStr) -> CString {
+    fn against_cwd(&self, path: &CStr) -> CString {
         if path.to_bytes().starts_with(b"/") || path.is_empty() {
             return path.into();
         }
