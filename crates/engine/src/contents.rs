@@ -7,7 +7,7 @@ use mote_kernel::source::digest_tarball;
 use mote_manifest::{Pull, Recipe};
 use mote_oci::{BlobFile, BlobRef, Image, ImageConfig, Platform};
 use mote_rootfs::directory::{Owners, read_directory};
-use mote_rootfs::layer::{Compression, LayerSource, Progress, read_layers};
+use mote_rootfs::layer::{Compression, LayerError, LayerSource, Progress, read_layers};
 use mote_rootfs::tree::{Content, Tree};
 
 use crate::event::{self, Step};
@@ -85,11 +85,26 @@ impl Contents {
             Parts::System(recipe) => system::tree(host, recipe),
             Parts::Image(image) => {
                 let layers: Vec<_> = image.layers.iter().map(layer).collect();
-                layered(host, &self.name, &layers)
+                let tree = layered(host, &self.name, &layers);
+                if let Err(EngineError::Layer(LayerError::Digest { layer, .. })) = &tree {
+                    discard(host, image, layer)?;
+                }
+                tree
             }
             Parts::Tar { path, .. } => archive(host, path),
             Parts::Directory(path) => directory(path),
         }
+    }
+}
+
+/// Removes a pulled layer that is damaged: the next pull gets it again.
+fn discard(host: &Host, image: &Image, name: &str) -> Result<(), EngineError> {
+    let store = pull::store(host);
+    let is_pulled = |blob: &BlobRef| blob.path().is_some_and(|path| path.starts_with(store.root()));
+    let mut damaged = image.layers.iter().filter(|layer| layer.digest.to_string() == name);
+    match damaged.find(|layer| is_pulled(&layer.blob)) {
+        Some(layer) => Ok(store.discard(&layer.digest)?),
+        None => Ok(()),
     }
 }
 

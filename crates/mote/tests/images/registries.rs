@@ -54,3 +54,26 @@ fn what_was_pulled_needs_no_network() {
     run(&["--pull", "never"]).expect_code(125).expect_said(&["error: "]);
     assert_eq!(std::fs::read_dir(sandbox.cache().join("blobs/sha256")).unwrap().count(), 0);
 }
+
+/// A blob that was damaged on the disk of the host is found by its digest, and pulled again.
+#[test]
+#[ignore = "needs the test images: run by ./test"]
+fn a_blob_that_was_damaged_in_the_cache_is_pulled_again() {
+    let registry = Registry::start(Access::Open);
+    let name = registry.push(&image("busybox"), "busybox:1");
+    let sandbox = sandbox();
+    sandbox.mote(["pull", &name]).run().expect_code(0);
+    let blobs = std::fs::read_dir(sandbox.cache().join("blobs/sha256")).unwrap();
+    let sizes = blobs.map(|entry| entry.unwrap().path());
+    let layer = sizes.max_by_key(|path| path.metadata().unwrap().len()).unwrap();
+    let mut bytes = std::fs::read(&layer).unwrap();
+    // The time in gzip's header: it still inflates to the same.
+    bytes[4] ^= 1;
+    std::fs::write(&layer, bytes).unwrap();
+    let build = || {
+        let args = ["image", "build", &name, "--format", "erofs", "-o", "busybox.erofs"];
+        sandbox.mote(args).run()
+    };
+    build().expect_code(125).expect_said(&["has the digest sha256:", "hint: "]);
+    build().expect_code(0);
+}
