@@ -163,6 +163,9 @@ pub enum EngineError {
         /// What it lacks.
         lacks: Vec<Lack>,
     },
+    /// There is no program that compresses EROFS on the host.
+    #[error("mkfs.erofs is not installed")]
+    NoMkfsErofs,
     /// There is no BusyBox on the host.
     #[error("busybox is not installed")]
     NoBusybox,
@@ -257,6 +260,7 @@ impl EngineError {
             | Self::Setting(_)
             | Self::NoFreePort { .. } => return None,
             Self::KernelLacks { has, lacks, .. } => return Some(features_hint(has, lacks)),
+            Self::NoMkfsErofs => "on Debian: apt install erofs-utils; or leave out --compress",
             Self::NoBusybox => "on Debian: apt install busybox-static",
             Self::EmptyRecipe { .. } => "a system is described by a [busybox] table",
             Self::PublishWithoutNetwork => "leave out --network none, or --publish",

@@ -9,7 +9,9 @@ use mote_image::cpio::WriteError;
 use mote_image::{cpio, erofs, ext4, read_initramfs, write_initramfs};
 use mote_manifest::Pull;
 use mote_oci::Platform;
+use mote_process::Program as Executable;
 
+pub use mote_image::erofs::Compressor;
 pub use mote_image::{Compression, Entry, Summary};
 
 use crate::contents::{self, Contents};
@@ -50,6 +52,9 @@ pub enum ImageError {
     /// An EROFS disk could not be written.
     #[error("cannot write an EROFS image")]
     Erofs(#[source] erofs::WriteError),
+    /// A compressed EROFS disk could not be written.
+    #[error("cannot write a compressed EROFS image")]
+    CompressedErofs(#[source] erofs::CompressError),
     /// An ext4 disk could not be written.
     #[error("cannot write an ext4 image")]
     Ext4(#[source] ext4::WriteError),
@@ -64,6 +69,7 @@ impl ImageError {
             | Self::Erofs(erofs::WriteError::Content { source: error, .. })
             | Self::Ext4(ext4::WriteError::Output(error))
             | Self::Ext4(ext4::WriteError::Content { source: error, .. }) => full_disk_hint(error),
+            Self::CompressedErofs(error) => error.hint(),
             Self::Ext4(ext4::WriteError::TooSmall { .. }) => {
                 Some("give a larger --size".to_owned())
             }
@@ -94,6 +100,8 @@ pub enum ImageFormat {
     Initramfs(Compression),
     /// A disk.
     Disk(DiskFormat),
+    /// A disk with EROFS, compressed by `mkfs.erofs`.
+    CompressedErofs(Compressor),
 }
 
 /// Writes an image to `to`: the whole image, or nothing. Gives its size in bytes.
@@ -110,6 +118,22 @@ pub fn build(host: &Host, wanted: ImageWanted, to: &Path) -> Result<u64, EngineE
         tree.overlay(&upper)?;
     }
     export::replace_file(to, |file| match wanted.format {
+        ImageFormat::CompressedErofs(compressor) => {
+            let step = Step::WriteImage { name: contents.name.clone() };
+            event::step(&*host.sink, step, |_| {
+                let mkfs = Executable::find("mkfs.erofs", &host.search_path)
+                    .map_err(|_| EngineError::NoMkfsErofs)?;
+                erofs::write_compressed_erofs(
+                    &tree,
+                    compressor,
+                    &mkfs,
+                    file.get_ref(),
+                    &host.cancel,
+                )
+                .map_err(ImageError::CompressedErofs)?;
+                Ok(())
+            })
+        }
         ImageFormat::Disk(format) => {
             disk::write(host, &contents.name, &tree, format, file.get_ref())
         }

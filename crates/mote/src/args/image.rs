@@ -48,7 +48,7 @@ pub struct ImageBuild {
     #[arg(long, value_name = "OS/ARCH[/VARIANT]", default_value_t)]
     pub platform: Platform,
 
-    /// How an initramfs is compressed
+    /// How the image is compressed: an initramfs by mote, EROFS with lz4 or zstd by mkfs.erofs
     #[arg(long, value_name = "none|gzip|zstd|lz4|xz", default_value = "none")]
     pub compress: Compression,
 

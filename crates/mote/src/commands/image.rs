@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use mote_engine::image::{self, Compression, Entry, ImageFormat, ImageWanted, Inspected};
+use mote_engine::image::{
+    self, Compression, Compressor, Entry, ImageFormat, ImageWanted, Inspected,
+};
 use mote_engine::program::Program;
 use mote_engine::{DiskFormat, EngineError, Host};
 use mote_process::printable;
@@ -35,13 +37,14 @@ fn format(args: &ImageBuild) -> Result<ImageFormat> {
     if size_bytes.is_some() && args.format != Target::Ext4 {
         bail!("--size is for ext4 images only");
     }
-    if args.compress != Compression::None && args.format != Target::Initramfs {
-        bail!("--compress is for initramfs images only");
-    }
-    Ok(match args.format {
-        Target::Initramfs => ImageFormat::Initramfs(args.compress),
-        Target::Erofs => ImageFormat::Disk(DiskFormat::Erofs),
-        Target::Ext4 => ImageFormat::Disk(DiskFormat::Ext4 { size_bytes }),
+    Ok(match (args.format, args.compress) {
+        (Target::Initramfs, compression) => ImageFormat::Initramfs(compression),
+        (Target::Erofs, Compression::None) => ImageFormat::Disk(DiskFormat::Erofs),
+        (Target::Erofs, Compression::Lz4) => ImageFormat::CompressedErofs(Compressor::Lz4),
+        (Target::Erofs, Compression::Zstd) => ImageFormat::CompressedErofs(Compressor::Zstd),
+        (Target::Erofs, other) => bail!("EROFS is compressed with lz4 or zstd, not with {other}"),
+        (Target::Ext4, Compression::None) => ImageFormat::Disk(DiskFormat::Ext4 { size_bytes }),
+        (Target::Ext4, _) => bail!("ext4 has no compression: leave out --compress"),
     })
 }
 
@@ -53,7 +56,9 @@ fn file_name(program: &Program, format: ImageFormat) -> String {
         ImageFormat::Initramfs(Compression::Gzip) => "cpio.gz".to_owned(),
         ImageFormat::Initramfs(Compression::Zstd) => "cpio.zst".to_owned(),
         ImageFormat::Initramfs(compression) => format!("cpio.{compression}"),
-        ImageFormat::Disk(DiskFormat::Erofs) => "erofs".to_owned(),
+        ImageFormat::Disk(DiskFormat::Erofs) | ImageFormat::CompressedErofs(_) => {
+            "erofs".to_owned()
+        }
         ImageFormat::Disk(DiskFormat::Ext4 { .. }) => "ext4".to_owned(),
     };
     format!("{}.{ending}", program.short_name())
