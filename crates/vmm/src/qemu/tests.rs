@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::io;
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use mote_contract::{Io, Outcome as SessionOutcome};
@@ -77,8 +78,12 @@ fn machine(sandbox: &TempDir, kernel: &[u8]) -> Machine {
     Machine { qemu, spec, descriptors: Vec::new(), io: Io::Channel }
 }
 
+/// A port that is free, on an address that no other test here has: between being found free and
+/// being bound by QEMU, nobody else takes it.
 fn free_port() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+    static TAKEN: AtomicU8 = AtomicU8::new(1);
+    let address = Ipv4Addr::new(127, 0, 1, TAKEN.fetch_add(1, Ordering::Relaxed));
+    TcpListener::bind((address, 0)).unwrap().local_addr().unwrap().to_string()
 }
 
 fn attach(running: Running, cancel: &Cancel, on_event: &mut dyn FnMut(&Event)) -> Outcome {
