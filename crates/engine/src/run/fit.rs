@@ -39,7 +39,7 @@ pub(super) const DISK: Lack = need("VIRTIO_BLK", "block", "the root file system 
 pub(super) const EROFS: Lack = need("EROFS_FS", "erofs", "the root file system is EROFS");
 /// A disk with ext4.
 pub(super) const EXT4: Lack = need("EXT4_FS", "ext4", "the root file system is ext4");
-/// A root to which nothing is written.
+/// A root disk to which nothing is written.
 pub(super) const OVERLAY: Lack =
     need("OVERLAY_FS", "overlay", "what is written goes to memory, over a read-only disk");
 

@@ -99,7 +99,7 @@ impl RootDisk {
                     DiskFormat::Erofs => fit::EROFS,
                     DiskFormat::Ext4 { .. } => fit::EXT4,
                 });
-                needs.extend((*writes == Writes::Memory).then_some(fit::OVERLAY));
+                needs.extend((*writes != Writes::Disk).then_some(fit::OVERLAY));
                 needs
             }
         }
