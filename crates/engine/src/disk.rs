@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use mote_image::erofs::write_erofs;
-use mote_image::ext4::{Ext4Options, write_ext4};
+use mote_image::ext4::{Ext4Options, Journal, write_ext4};
 use mote_rootfs::tree::{Content, Tree};
 use rustix::fs::{FlockOperation, SeekFrom, flock, seek};
 use rustix::io::Errno;
@@ -16,9 +16,8 @@ use crate::EngineError;
 use crate::cache::Shelf;
 use crate::contents::Contents;
 use crate::digest::Hasher;
-use crate::event::{self, Step};
 use crate::host::Host;
-use crate::image::ImageError;
+use crate::image::{self, ImageError};
 
 /// The name of a disk in its folder of the cache.
 pub(crate) const DISK: &str = "disk";
@@ -38,6 +37,8 @@ pub enum DiskFormat {
     Ext4 {
         /// Its size in bytes; what its contents take and some room, if nothing is said.
         size_bytes: Option<u64>,
+        /// The journal.
+        journal: Journal,
     },
 }
 
@@ -146,17 +147,14 @@ pub(crate) fn write(
     format: DiskFormat,
     disk: &File,
 ) -> Result<(), EngineError> {
-    event::step(&*host.sink, Step::WriteImage { name: name.to_owned() }, |_| {
-        let written = match format {
-            DiskFormat::Erofs => write_erofs(tree, disk).map_err(ImageError::Erofs),
-            DiskFormat::Ext4 { size_bytes } => {
-                let options = Ext4Options { size_bytes, ..Ext4Options::default() };
-                write_ext4(tree, disk, &options).map_err(ImageError::Ext4)
-            }
-        };
-        host.cancel.check()?;
-        written?;
-        Ok(())
+    image::write(host, name, tree, |on_progress| match format {
+        DiskFormat::Erofs => {
+            write_erofs(tree, disk, on_progress).map(drop).map_err(ImageError::Erofs)
+        }
+        DiskFormat::Ext4 { size_bytes, journal } => {
+            let options = Ext4Options { size_bytes, journal, ..Ext4Options::default() };
+            write_ext4(tree, disk, &options, on_progress).map(drop).map_err(ImageError::Ext4)
+        }
     })
 }
 

@@ -6,12 +6,14 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use mote_image::cpio::WriteError;
-use mote_image::{cpio, erofs, ext4, read_initramfs, write_initramfs};
+use mote_image::{OnProgress, contents_bytes, cpio, erofs, ext4, read_initramfs, write_initramfs};
 use mote_manifest::Pull;
 use mote_oci::Platform;
 use mote_process::Program as Executable;
+use mote_rootfs::tree::Tree;
 
 pub use mote_image::erofs::Compressor;
+pub use mote_image::ext4::Journal;
 pub use mote_image::{Compression, Entry, Summary};
 
 use crate::contents::{self, Contents};
@@ -137,18 +139,33 @@ pub fn build(host: &Host, wanted: ImageWanted, to: &Path) -> Result<u64, EngineE
         ImageFormat::Disk(format) => {
             disk::write(host, &contents.name, &tree, format, file.get_ref())
         }
-        ImageFormat::Initramfs(compression) => {
-            let step = Step::WriteImage { name: contents.name.clone() };
-            event::step(&*host.sink, step, |_| {
-                write_initramfs(&tree, compression, file)
-                    .map_err(|source| ImageError::Write { path: to.to_owned(), source })?;
-                host.cancel.check()?;
-                Ok(())
-            })
-        }
+        ImageFormat::Initramfs(compression) => write(host, &contents.name, &tree, |on_progress| {
+            write_initramfs(&tree, compression, file, on_progress)
+                .map(drop)
+                .map_err(|source| ImageError::Write { path: to.to_owned(), source })
+        }),
     })?;
     let metadata = to.metadata().map_err(EngineError::io("examine", to))?;
     Ok(metadata.len())
+}
+
+/// Has an image of a tree written, with progress, until the user interrupts.
+pub(crate) fn write(
+    host: &Host,
+    name: &str,
+    tree: &Tree,
+    write: impl FnOnce(OnProgress<'_>) -> Result<(), ImageError>,
+) -> Result<(), EngineError> {
+    event::step(&*host.sink, Step::WriteImage { name: name.to_owned() }, |progress| {
+        let total = contents_bytes(tree);
+        let written = write(&mut |done| {
+            progress(done, Some(total));
+            host.cancel.check()
+        });
+        // An interruption is no fault of the image.
+        host.cancel.check()?;
+        Ok(written?)
+    })
 }
 
 /// What an image is, all in all.

@@ -6,12 +6,12 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use flate2::bufread::GzDecoder;
 use liblzma::bufread::XzDecoder;
 
-use crate::Compression;
 use crate::cpio::{
     Cause, Entry, FormatError, Reader, Stop, WriteError, Written, skip_zeros, stop, write_archive,
 };
 use crate::lz4_legacy::{self, Lz4LegacyReader};
 use crate::tally::Tally;
+use crate::{Compression, OnProgress};
 
 /// Writes a tree as an initramfs.
 ///
@@ -22,9 +22,10 @@ pub fn write_initramfs(
     tree: &mote_rootfs::tree::Tree,
     compression: Compression,
     out: &mut dyn Write,
+    on_progress: OnProgress<'_>,
 ) -> Result<Written, WriteError> {
     let mut encoder = compression.encoder(out).map_err(WriteError::Output)?;
-    let written = write_archive(tree, &mut encoder)?;
+    let written = write_archive(tree, &mut encoder, on_progress)?;
     let out = encoder.finish().map_err(WriteError::Output)?;
     out.flush().map_err(WriteError::Output)?;
     Ok(written)

@@ -161,7 +161,7 @@ fn a_stretch_of_a_host_file_is_written() {
     assert_eq!(entries[1].1, b"3456");
 
     tree.insert(&path("file"), Inode::file(host(8), 0o644)).unwrap();
-    let error = write_archive(&tree, &mut Vec::new()).unwrap_err();
+    let error = write_archive(&tree, &mut Vec::new(), &mut |_| Ok(())).unwrap_err();
     assert_eq!(error.to_string(), "/file could not be read");
 }
 
@@ -172,7 +172,7 @@ fn what_the_format_cannot_say_is_refused() {
     let huge =
         Content::HostFile { path: std::path::PathBuf::from("/dev/zero").into(), offset: 0, len };
     tree.insert(&path("huge"), Inode::file(huge, 0o644)).unwrap();
-    let error = write_archive(&tree, &mut Vec::new()).unwrap_err();
+    let error = write_archive(&tree, &mut Vec::new(), &mut |_| Ok(())).unwrap_err();
     assert!(matches!(error, WriteError::TooLarge { .. }));
     assert_eq!(
         error.to_string(),
@@ -183,7 +183,7 @@ fn what_the_format_cannot_say_is_refused() {
     let mut old = Inode::file("", 0o644);
     old.metadata.mtime_s = -1;
     tree.insert(&path("old"), old).unwrap();
-    let error = write_archive(&tree, &mut Vec::new()).unwrap_err();
+    let error = write_archive(&tree, &mut Vec::new(), &mut |_| Ok(())).unwrap_err();
     assert!(error.to_string().starts_with("/old is of -1 s after 1970"), "{error}");
 }
 
@@ -194,7 +194,7 @@ fn extended_attributes_are_counted_as_left_out() {
     ping.metadata.xattrs.insert(b"security.capability"[..].into(), b"\x01"[..].into());
     tree.insert(&path("bin/ping"), ping).unwrap();
     let mut bytes = Vec::new();
-    let written = write_archive(&tree, &mut bytes).unwrap();
+    let written = write_archive(&tree, &mut bytes, &mut |_| Ok(())).unwrap();
     assert_eq!((written.entries, written.without_xattrs), (18, 1));
     assert_eq!(written.bytes, bytes.len() as u64);
 }

@@ -36,7 +36,7 @@ fn fsck(image: &Path) {
 /// An image with a name, and its size.
 fn write(tree: &Tree) -> (tempfile::NamedTempFile, u64) {
     let image = tempfile::NamedTempFile::new().unwrap();
-    let bytes = write_erofs(tree, image.as_file()).unwrap();
+    let bytes = write_erofs(tree, image.as_file(), &mut |_| Ok(())).unwrap();
     (image, bytes)
 }
 
@@ -57,7 +57,7 @@ proptest! {
     #[test]
     fn random_trees_come_back(tree in full_trees()) {
         let image = image_file();
-        let bytes = write_erofs(&tree, &image).unwrap();
+        let bytes = write_erofs(&tree, &image, &mut |_| Ok(())).unwrap();
         prop_assert_eq!(bytes % 4096, 0);
         prop_assert_eq!(image.metadata().unwrap().len(), bytes);
         let read = read_erofs(&image).unwrap();
@@ -252,7 +252,7 @@ fn what_the_format_cannot_say_is_refused() {
     let refused = |inode: Inode| {
         let mut tree = Tree::new();
         tree.insert(&path("file"), inode).unwrap();
-        write_erofs(&tree, &image_file()).unwrap_err().to_string()
+        write_erofs(&tree, &image_file(), &mut |_| Ok(())).unwrap_err().to_string()
     };
     let with = |name: &str, values: &[usize]| {
         let mut inode = Inode::file("", 0o644);
@@ -292,7 +292,7 @@ fn a_host_file_that_shrank_is_named() {
         let content = Content::HostFile { path: Arc::new(host.path().into()), offset: 0, len };
         let mut tree = Tree::new();
         tree.insert(&path("file"), Inode::file(content, 0o644)).unwrap();
-        let error = write_erofs(&tree, &image_file()).unwrap_err();
+        let error = write_erofs(&tree, &image_file(), &mut |_| Ok(())).unwrap_err();
         assert_eq!(error.to_string(), "/file could not be copied into the image");
     }
 }

@@ -38,7 +38,7 @@ fn debugfs(image: &Path, request: &str) -> String {
 
 fn write(tree: &Tree, options: &Ext4Options) -> tempfile::NamedTempFile {
     let image = tempfile::NamedTempFile::new().unwrap();
-    let bytes = write_ext4(tree, image.as_file(), options).unwrap();
+    let bytes = write_ext4(tree, image.as_file(), options, &mut |_| Ok(())).unwrap();
     assert_eq!(image.as_file().metadata().unwrap().len(), bytes);
     image
 }
@@ -99,7 +99,7 @@ proptest! {
     fn random_trees_come_back(tree in full_trees()) {
         let tree = fitting(&tree);
         let image = image_file();
-        write_ext4(&tree, &image, &Ext4Options::default()).unwrap();
+        write_ext4(&tree, &image, &Ext4Options::default(), &mut |_| Ok(())).unwrap();
         let read = read_ext4(&image).unwrap();
         prop_assert!(read == tree, "{}\n{}", tree.render_dump(), read.render_dump());
     }
@@ -329,7 +329,7 @@ fn a_size_that_is_too_small_is_told_with_one_that_fits() {
         let options =
             |size| Ext4Options { size_bytes: Some(size), journal, ..Ext4Options::default() };
         let out = image_file();
-        let error = write_ext4(&tree, &out, &options(1 << 20)).unwrap_err();
+        let error = write_ext4(&tree, &out, &options(1 << 20), &mut |_| Ok(())).unwrap_err();
         let WriteError::TooSmall { needed_bytes, .. } = error else { panic!("{error}") };
         let message = format!("1048576 bytes are too few for the tree: it needs {needed_bytes}");
         assert_eq!(error.to_string(), message);
@@ -337,12 +337,13 @@ fn a_size_that_is_too_small_is_told_with_one_that_fits() {
         let hint = format!("give at least {mib} MiB, or no size for one that fits");
         assert_eq!(error.hint(), Some(hint));
         e2fsck(write(&tree, &options(needed_bytes)).path());
-        assert!(write_ext4(&tree, &out, &options(needed_bytes - 4096)).is_err());
+        assert!(write_ext4(&tree, &out, &options(needed_bytes - 4096), &mut |_| Ok(())).is_err());
     }
     let error = write_ext4(
         &tree,
         &image_file(),
         &Ext4Options { size_bytes: Some(1 << 44), ..Ext4Options::default() },
+        &mut |_| Ok(()),
     );
     assert!(matches!(error, Err(WriteError::TooLarge { .. })));
 }
@@ -354,7 +355,9 @@ fn what_the_format_cannot_say_is_refused() {
         change(&mut inode);
         let mut tree = Tree::new();
         tree.insert(&path("file"), inode).unwrap();
-        write_ext4(&tree, &image_file(), &Ext4Options::default()).unwrap_err().to_string()
+        write_ext4(&tree, &image_file(), &Ext4Options::default(), &mut |_| Ok(()))
+            .unwrap_err()
+            .to_string()
     };
     let xattr = |name: &'static [u8], value: Vec<u8>| {
         with(&move |inode| {
@@ -393,7 +396,7 @@ fn what_the_format_cannot_say_is_refused() {
         assert_eq!(got, wanted);
     }
     let options = Ext4Options { label: "seventeen bytes ..".to_owned(), ..Ext4Options::default() };
-    let error = write_ext4(&Tree::new(), &image_file(), &options).unwrap_err();
+    let error = write_ext4(&Tree::new(), &image_file(), &options, &mut |_| Ok(())).unwrap_err();
     assert!(matches!(error, WriteError::Label { .. }));
 }
 
@@ -494,7 +497,7 @@ proptest! {
         let run = |index| DataRun { at: index * 8192, offset: index, len: 1 };
         let pieces: Vec<_> = (0..2000).map(run).collect();
         tree.insert(&path("pieces"), Inode::file(sparse(2000 * 8192, &pieces), 0o644)).unwrap();
-        write_ext4(&tree, &image, &Ext4Options::default()).unwrap();
+        write_ext4(&tree, &image, &Ext4Options::default(), &mut |_| Ok(())).unwrap();
         let blocks = used_blocks(&image);
         for (block, at, value) in damage {
             // The first block has the superblock, where most of the numbers are.

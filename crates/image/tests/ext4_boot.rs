@@ -124,7 +124,7 @@ fn become_in_guest(tree: &Tree, journal: Journal) -> Tree {
     let image = tempfile::NamedTempFile::new().unwrap();
     let size_bytes = Some(160 << 20);
     let options = Ext4Options { journal, size_bytes, ..Ext4Options::default() };
-    write_ext4(tree, image.as_file(), &options).unwrap();
+    write_ext4(tree, image.as_file(), &options, &mut |_| Ok(())).unwrap();
     assert_eq!(e2fsck(image.path(), "-fn"), Some(0));
     let shown = boot(image.path());
     let digest =

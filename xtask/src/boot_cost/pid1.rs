@@ -86,7 +86,7 @@ pub fn initramfs() -> Result<Vec<u8>> {
     tree.insert(&TreePath::parse(INIT_PATH)?, Inode::file(elf(), 0o755))?;
     tree.link(&TreePath::parse("/init")?, &TreePath::parse(INIT_PATH)?)?;
     let mut bytes = Vec::new();
-    write_initramfs(&tree, Compression::None, &mut bytes)?;
+    write_initramfs(&tree, Compression::None, &mut bytes, &mut |_| Ok(()))?;
     Ok(bytes)
 }
 

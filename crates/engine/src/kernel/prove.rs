@@ -85,7 +85,8 @@ pub fn prove(host: &Host, kernel: &Kernel) -> Result<Vec<Proof>, EngineError> {
     let AccelChoice { accel, host_tsc_khz, .. } = accel::choose(host, &qemu, None)?;
     let has = |symbol: &str| kernel.config().is_set(symbol);
 
-    let initrd = OwnedFd::from(in_memory(Some(&tree), &config(io, has("VIRTIO_NET")))?);
+    let initrd =
+        OwnedFd::from(in_memory(Some(&tree), &config(io, has("VIRTIO_NET")), &host.cancel)?);
     let scratch = has("VIRTIO_BLK").then(scratch_disk).transpose()?;
     let cmdline = Cmdline {
         accel,

@@ -7,6 +7,7 @@ use std::io::{self, Seek, Write};
 use mote_contract::{CONFIG_PATH, CONSOLE_PATH, INIT_PATH, RunConfig};
 use mote_image::cpio::WriteError;
 use mote_image::{Compression, join_padding, write_initramfs};
+use mote_process::Cancel;
 use mote_rootfs::tree::{Inode, PathError, Tree, TreeError, TreePath};
 use rustix::fs::{MemfdFlags, memfd_create};
 
@@ -36,11 +37,15 @@ pub enum InitrdError {
 }
 
 /// Writes the initramfs of a run into memory.
-pub(crate) fn in_memory(system: Option<&Tree>, config: &RunConfig) -> Result<File, InitrdError> {
+pub(crate) fn in_memory(
+    system: Option<&Tree>,
+    config: &RunConfig,
+    cancel: &Cancel,
+) -> Result<File, InitrdError> {
     let memory = memfd_create("mote-initramfs", MemfdFlags::CLOEXEC)
         .map_err(|error| InitrdError::Memory(error.into()))?;
     let mut file = File::from(memory);
-    write(system, config, &mut file)?;
+    write(system, config, &mut file, cancel)?;
     file.rewind().map_err(InitrdError::Join)?;
     Ok(file)
 }
@@ -50,13 +55,15 @@ pub(crate) fn write(
     system: Option<&Tree>,
     config: &RunConfig,
     out: &mut dyn Write,
+    cancel: &Cancel,
 ) -> Result<(), InitrdError> {
+    let mut on_progress = |_| cancel.check();
     if let Some(system) = system {
-        let written = write_initramfs(system, Compression::None, out)?;
+        let written = write_initramfs(system, Compression::None, out, &mut on_progress)?;
         let padding = join_padding(written.bytes);
         out.write_all(&vec![0; padding]).map_err(InitrdError::Join)?;
     }
-    write_initramfs(&own_tree(config)?, Compression::None, out)?;
+    write_initramfs(&own_tree(config)?, Compression::None, out, &mut on_progress)?;
     Ok(())
 }
 

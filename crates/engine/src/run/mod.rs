@@ -127,7 +127,7 @@ impl Plan {
     /// A machine that cannot be started: too little memory, a port in use, no rights.
     pub fn start(&self, host: &Host) -> Result<Instance, EngineError> {
         let config = self.config(Io::Channel)?;
-        let initrd = OwnedFd::from(initrd::in_memory(self.root.tree(), &config)?);
+        let initrd = OwnedFd::from(initrd::in_memory(self.root.tree(), &config, &host.cancel)?);
         let mut descriptors = Vec::new();
         let drive = self.root.drive(&mut descriptors)?;
         let machine = Machine {
@@ -153,7 +153,7 @@ impl Plan {
 
     fn keep_initrd(&self, host: &Host) -> Result<PathBuf, EngineError> {
         let mut bytes = Vec::new();
-        initrd::write(self.root.tree(), &self.config(Io::Console)?, &mut bytes)?;
+        initrd::write(self.root.tree(), &self.config(Io::Console)?, &mut bytes, &host.cancel)?;
         let mut hasher = Hasher::new("initramfs of a run");
         hasher.field(&bytes);
         let make = |partial: &Path| {

@@ -14,6 +14,7 @@ use crate::EngineError;
 use crate::contents::Contents;
 use crate::disk::{self, Disk, DiskFormat};
 use crate::host::Host;
+use crate::image::Journal;
 use crate::program::Program;
 
 /// The first drive of a machine, as the guest sees it.
@@ -52,7 +53,9 @@ impl RootDisk {
         let (format, writes) = match kind {
             Rootfs::Initramfs => return Ok(Self::Memory(contents.tree(host)?)),
             Rootfs::Erofs => (DiskFormat::Erofs, Writes::Memory),
-            Rootfs::Ext4 => (DiskFormat::Ext4 { size_bytes: None }, Writes::Disk),
+            Rootfs::Ext4 => {
+                (DiskFormat::Ext4 { size_bytes: None, journal: Journal::None }, Writes::Disk)
+            }
         };
         let disk = disk::of_run(host, contents, format)?;
         Ok(Self::Disk { disk, format, writes: if read_only { Writes::Refused } else { writes } })

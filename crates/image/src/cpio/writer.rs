@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::io::{self, Write};
 
+use mote_process::Cancelled;
 use mote_rootfs::tree::{Content, Device, Entry, InodeId, Node, Tree, TreePath};
 
 use super::format::{Header, TRAILER, padding};
+use crate::{OnProgress, Progress};
 
 /// Why an archive could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +39,9 @@ pub enum WriteError {
     /// The archive could not be written to.
     #[error("the archive could not be written")]
     Output(#[source] io::Error),
+    /// Whoever was told of the progress wanted no more.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
 }
 
 /// What was written.
@@ -59,9 +64,18 @@ pub struct Written {
 /// # Errors
 ///
 /// See [`WriteError`].
-pub fn write_archive(tree: &Tree, out: &mut dyn Write) -> Result<Written, WriteError> {
-    let mut writer =
-        Writer { out, written: Written::default(), next_ino: 1, shared: HashMap::new() };
+pub fn write_archive(
+    tree: &Tree,
+    out: &mut dyn Write,
+    on_progress: OnProgress<'_>,
+) -> Result<Written, WriteError> {
+    let mut writer = Writer {
+        out,
+        written: Written::default(),
+        next_ino: 1,
+        shared: HashMap::new(),
+        progress: Progress::new(on_progress),
+    };
     for entry in tree.walk() {
         writer.entry(&entry)?;
     }
@@ -75,6 +89,7 @@ struct Writer<'a> {
     next_ino: u32,
     /// Inodes with names still to come.
     shared: HashMap<InodeId, Shared>,
+    progress: Progress<'a>,
 }
 
 struct Shared {
@@ -163,14 +178,18 @@ impl Writer<'_> {
     fn content(&mut self, content: &Content, path: &TreePath) -> Result<(), WriteError> {
         let failed = |source| WriteError::Content { path: path.clone(), source };
         if let Content::Bytes(bytes) = content {
-            return self.bytes(bytes);
+            self.bytes(bytes)?;
+            return Ok(self.progress.add(content.len())?);
         }
         let mut reader = content.open().map_err(failed)?;
         let mut buffer = vec![0; 64 * 1024];
         loop {
             match io::Read::read(&mut reader, &mut buffer) {
                 Ok(0) => return Ok(()),
-                Ok(count) => self.bytes(&buffer[..count])?,
+                Ok(count) => {
+                    self.bytes(&buffer[..count])?;
+                    self.progress.add(count as u64)?;
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(failed(error)),
             }

@@ -4,12 +4,14 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 
+use mote_process::Cancelled;
 use mote_rootfs::tree::{Content, Node, Tree, TreePath};
 
 use super::directory;
 use super::format::{BLOCK_BITS, BLOCK_BYTES, SUPERBLOCK_AT, Superblock, file_type, seal};
 use super::layout::{Item, Plan};
 use super::xattr;
+use crate::{OnProgress, Progress};
 
 /// Why an image could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -57,15 +59,19 @@ pub enum WriteError {
     /// The image could not be written to.
     #[error("the image could not be written")]
     Output(#[source] io::Error),
+    /// Whoever was told of the progress wanted no more.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
 }
 
 /// Writes a tree as an uncompressed EROFS image into `out`, an empty file, and gives its size in
 /// bytes, a multiple of 4096.
 ///
-/// Blocks have 4 KiB, and the image uses no feature that a kernel with EROFS may lack; Linux 6.1 and
-/// 6.12 are tried. The same tree gives the same bytes: inodes in the order of the tree's walk, no UUID, and as the time of the
-/// image the most frequent one of the tree. Inodes of that time take 32 bytes and the others 64
-/// (also those with an owner above 65,535, or 4 GiB), so that each keeps its own seconds.
+/// Blocks have 4 KiB, and the image uses no feature that a kernel with EROFS may lack; Linux 6.1
+/// and 6.12 are tried. The same tree gives the same bytes: inodes in the order of the tree's walk,
+/// no UUID, and as the time of the image the most frequent one of the tree. Inodes of that time take
+/// 32 bytes and the others 64 (also those with an owner above 65,535, or 4 GiB), so that each keeps
+/// its own seconds.
 ///
 /// Contents are copied by the kernel where it can, each once and never through memory but for the
 /// last 2 KiB; holes stay holes of `out`. Memory is taken for names only: their length and about
@@ -74,7 +80,11 @@ pub enum WriteError {
 /// # Errors
 ///
 /// See [`WriteError`].
-pub fn write_erofs(tree: &Tree, out: &File) -> Result<u64, WriteError> {
+pub fn write_erofs(
+    tree: &Tree,
+    out: &File,
+    on_progress: OnProgress<'_>,
+) -> Result<u64, WriteError> {
     let plan = Plan::new(tree)?;
     let bytes = u64::from(plan.blocks) * BLOCK_BYTES;
     out.set_len(bytes).map_err(WriteError::Output)?;
@@ -83,6 +93,7 @@ pub fn write_erofs(tree: &Tree, out: &File) -> Result<u64, WriteError> {
         plan: &plan,
         inodes: Stream::new(out, 0),
         directories: Stream::new(out, plan.directories_at * BLOCK_BYTES),
+        progress: Progress::new(on_progress),
     };
     writer.superblock();
     for item in &plan.items {
@@ -100,6 +111,7 @@ struct Writer<'a> {
     inodes: Stream<'a>,
     /// The blocks of large directories.
     directories: Stream<'a>,
+    progress: Progress<'a>,
 }
 
 impl Writer<'_> {
@@ -127,10 +139,7 @@ impl Writer<'_> {
         xattr::encode(&item.inode.metadata.xattrs, &mut self.inodes.buffer);
         match &item.inode.node {
             Node::Directory => self.directory(item),
-            Node::File(content) => {
-                let failed = |source| WriteError::Content { path: item.path.clone(), source };
-                self.contents(item, content).map_err(failed)
-            }
+            Node::File(content) => self.contents(item, content),
             Node::Symlink(target) => match item.in_blocks() {
                 0 => {
                     self.inodes.buffer.extend_from_slice(target);
@@ -162,19 +171,26 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn contents(&mut self, item: &Item<'_>, content: &Content) -> io::Result<()> {
+    fn contents(&mut self, item: &Item<'_>, content: &Content) -> Result<(), WriteError> {
         if content.is_empty() {
             return Ok(());
         }
-        let mut reader = content.open()?;
+        let failed = |source| WriteError::Content { path: item.path.clone(), source };
+        let mut reader = content.open().map_err(failed)?;
         let in_blocks = item.in_blocks();
-        if in_blocks > 0 {
-            reader.copy_to(self.out, item.contents_at(), in_blocks)?;
+        let mut copied = 0;
+        while copied < in_blocks {
+            let len = (in_blocks - copied).min(Progress::STEP_BYTES);
+            reader.copy_to(self.out, item.contents_at() + copied, len).map_err(failed)?;
+            copied += len;
+            self.progress.add(len)?;
         }
+        let tail = item.header.size - in_blocks;
         let buffer = &mut self.inodes.buffer;
         let tail_at = buffer.len();
-        buffer.resize(tail_at + (item.header.size - in_blocks) as usize, 0);
-        reader.read_exact(&mut buffer[tail_at..])
+        buffer.resize(tail_at + tail as usize, 0);
+        reader.read_exact(&mut buffer[tail_at..]).map_err(failed)?;
+        Ok(self.progress.add(tail)?)
     }
 }
 

@@ -35,7 +35,7 @@ pub fn sample() -> Tree {
 
 pub fn write(tree: &Tree, compression: Compression) -> Vec<u8> {
     let mut bytes = Vec::new();
-    write_initramfs(tree, compression, &mut bytes).unwrap();
+    write_initramfs(tree, compression, &mut bytes, &mut |_| Ok(())).unwrap();
     bytes
 }
 

@@ -155,7 +155,7 @@ impl Guest {
             insert("/bin/busybox", Inode::file(fs::read("/usr/bin/busybox").unwrap(), 0o755));
         }
         let mut file = tempfile::tempfile().unwrap();
-        write_initramfs(&tree, Compression::None, &mut file).unwrap();
+        write_initramfs(&tree, Compression::None, &mut file, &mut |_| Ok(())).unwrap();
         file.flush().and_then(|()| file.rewind()).unwrap();
         file
     }

@@ -36,6 +36,10 @@ pub struct ImageBuild {
     #[arg(long, value_name = "SIZE", value_parser = |text: &str| hinted(text.parse::<Memory>(), MemoryError::hint))]
     pub size: Option<Memory>,
 
+    /// Give an ext4 image a journal, which guards it when the machine is cut off
+    #[arg(long)]
+    pub journal: bool,
+
     /// Refuse an image that unpacks to more than this, with b, k, m or g [default: 64g]
     #[arg(long, value_name = "SIZE", value_parser = |text: &str| hinted(text.parse::<Memory>(), MemoryError::hint))]
     pub unpack_limit: Option<Memory>,

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use mote_engine::image::{
-    self, Compression, Compressor, Entry, ImageFormat, ImageWanted, Inspected,
+    self, Compression, Compressor, Entry, ImageFormat, ImageWanted, Inspected, Journal,
 };
 use mote_engine::program::Program;
 use mote_engine::{DiskFormat, EngineError, Host};
@@ -37,13 +37,19 @@ fn format(args: &ImageBuild) -> Result<ImageFormat> {
     if size_bytes.is_some() && args.format != Target::Ext4 {
         bail!("--size is for ext4 images only");
     }
+    if args.journal && args.format != Target::Ext4 {
+        bail!("--journal is for ext4 images only");
+    }
+    let journal = if args.journal { Journal::Internal } else { Journal::None };
     Ok(match (args.format, args.compress) {
         (Target::Initramfs, compression) => ImageFormat::Initramfs(compression),
         (Target::Erofs, Compression::None) => ImageFormat::Disk(DiskFormat::Erofs),
         (Target::Erofs, Compression::Lz4) => ImageFormat::CompressedErofs(Compressor::Lz4),
         (Target::Erofs, Compression::Zstd) => ImageFormat::CompressedErofs(Compressor::Zstd),
         (Target::Erofs, other) => bail!("EROFS is compressed with lz4 or zstd, not with {other}"),
-        (Target::Ext4, Compression::None) => ImageFormat::Disk(DiskFormat::Ext4 { size_bytes }),
+        (Target::Ext4, Compression::None) => {
+            ImageFormat::Disk(DiskFormat::Ext4 { size_bytes, journal })
+        }
         (Target::Ext4, _) => bail!("ext4 has no compression: leave out --compress"),
     })
 }

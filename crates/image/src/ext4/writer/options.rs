@@ -2,6 +2,7 @@
 
 use std::io;
 
+use mote_process::Cancelled;
 use mote_rootfs::tree::TreePath;
 
 use super::geometry::BLOCK_LEN;
@@ -123,6 +124,9 @@ pub enum WriteError {
     /// The image could not be written to.
     #[error("the image could not be written")]
     Output(#[source] io::Error),
+    /// Whoever was told of the progress wanted no more.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
 }
 
 impl WriteError {

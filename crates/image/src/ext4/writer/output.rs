@@ -5,7 +5,7 @@ use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
-use mote_rootfs::tree::{Content, SOURCE_DATE_EPOCH, Tree};
+use mote_rootfs::tree::{SOURCE_DATE_EPOCH, Tree};
 
 use super::draft::{Body, Draft, Drafts};
 use super::geometry::{BLOCK_LEN, GROUP_BLOCKS, Geometry, LOG_GROUPS_PER_FLEX};
@@ -17,6 +17,7 @@ use crate::ext4::format::group::{Descriptor, has_superblock};
 use crate::ext4::format::inode::{INODE_LEN, Record, XATTRS_AT};
 use crate::ext4::format::superblock::{SUPERBLOCK_OFFSET, Superblock, compat, incompat, ro_compat};
 use crate::ext4::format::{FIRST_INODE, RESIZE_INODE};
+use crate::{OnProgress, Progress};
 
 /// The UUID of images that were not given one.
 const UUID: [u8; 16] = 0x6d6f_7465_6578_4400_8000_6d6f_7465_0004_u128.to_be_bytes();
@@ -32,7 +33,12 @@ const UUID: [u8; 16] = 0x6d6f_7465_6578_4400_8000_6d6f_7465_0004_u128.to_be_byte
 /// # Errors
 ///
 /// See [`WriteError`]; the file is then not a file system.
-pub fn write_ext4(tree: &Tree, out: &File, options: &Ext4Options) -> Result<u64, WriteError> {
+pub fn write_ext4(
+    tree: &Tree,
+    out: &File,
+    options: &Ext4Options,
+    on_progress: OnProgress<'_>,
+) -> Result<u64, WriteError> {
     let label = label(&options.label)?;
     let uuid = options.uuid.unwrap_or(UUID);
     let drafts = Drafts::new(tree, &uuid)?;
@@ -40,8 +46,9 @@ pub fn write_ext4(tree: &Tree, out: &File, options: &Ext4Options) -> Result<u64,
     out.set_len(0).and_then(|()| out.set_len(size_bytes)).map_err(WriteError::Output)?;
 
     let output = Output { out, drafts: &drafts, layout: &layout };
+    let mut progress = Progress::new(on_progress);
     for (draft, placed) in output.inodes() {
-        output.body(draft, placed)?;
+        output.body(draft, placed, &mut progress)?;
     }
     output.metadata(uuid, label).map_err(WriteError::Output)?;
     Ok(size_bytes)
@@ -76,15 +83,27 @@ impl Output<'_> {
         root.into_iter().chain(journal).chain(tree)
     }
 
-    fn body(&self, draft: &Draft<'_>, placed: &Placed) -> Result<(), WriteError> {
+    fn body(
+        &self,
+        draft: &Draft<'_>,
+        placed: &Placed,
+        progress: &mut Progress<'_>,
+    ) -> Result<(), WriteError> {
         match &draft.body {
             Body::Inode(_) => {}
             Body::Bytes(bytes) => {
                 self.bytes(bytes, &placed.extents).map_err(WriteError::Output)?;
             }
             Body::Content(content) => {
-                self.content(content, &placed.extents)
-                    .map_err(|source| WriteError::Content { path: draft.path.clone(), source })?;
+                for extent in &placed.extents {
+                    let range = bytes_of(extent, content.len());
+                    let len = range.end - range.start;
+                    content.copy_range_to(range, self.out, byte(extent.physical)).map_err(
+                        |source| WriteError::Content { path: draft.path.clone(), source },
+                    )?;
+                    // An extent has at most 128 MiB.
+                    progress.add(len)?;
+                }
             }
         }
         self.blocks_of(draft, placed).map_err(WriteError::Output)
@@ -97,13 +116,6 @@ impl Output<'_> {
             self.out.write_all_at(bytes, byte(extent.physical))?;
         }
         Ok(())
-    }
-
-    fn content(&self, content: &Content, extents: &[Extent]) -> io::Result<()> {
-        extents.iter().try_for_each(|extent| {
-            let range = bytes_of(extent, content.len());
-            content.copy_range_to(range, self.out, byte(extent.physical))
-        })
     }
 
     /// The nodes of the extent tree, and the extended attributes.
