@@ -6,7 +6,8 @@
 //! - An entry is made in `<key>.partial` and appears by one rename, after it was validated.
 //! - Whoever makes an entry holds `<key>.lock` (an advisory lock of the kernel's, gone with the
 //!   process). Others wait for it and then find the entry. A `.partial` that is found while the
-//!   lock is held was left by a process that was killed: it is removed, never trusted.
+//!   lock is held was left by a process that was killed: it is removed, never trusted, by the next
+//!   who makes this entry or by `mote prune`.
 //! - Everything may be deleted at any time when no mote runs.
 
 use std::fs::{self, File, TryLockError};
@@ -35,6 +36,8 @@ pub enum Shelf {
 }
 
 impl Shelf {
+    const ALL: [Self; 4] = [Self::Sources, Self::Kernels, Self::Busybox, Self::Images];
+
     fn folder(self) -> &'static str {
         match self {
             Self::Sources => "sources",
@@ -44,6 +47,12 @@ impl Shelf {
         }
     }
 }
+
+/// How the folder of an entry in the making ends, after its key.
+const PARTIAL: &str = "partial";
+
+/// How the file ends that its maker has locked.
+const LOCK: &str = "lock";
 
 /// Why an entry could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -153,22 +162,35 @@ impl Cache {
     /// # Errors
     /// When the folder cannot be read.
     pub fn entries(&self, shelf: Shelf) -> Result<Vec<(String, PathBuf)>, CacheError> {
-        let folder = self.shelf(shelf);
-        let listing = match fs::read_dir(&folder) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            other => other.map_err(CacheError::io("list", &folder))?,
-        };
         let mut entries = Vec::new();
-        for entry in listing {
-            let entry = entry.map_err(CacheError::io("list", &folder))?;
-            let name = entry.file_name();
-            let Some(name) = name.to_str() else { continue };
-            if !name.contains('.') && entry.path().is_dir() {
-                entries.push((name.to_owned(), entry.path()));
+        for path in list(&self.shelf(shelf))? {
+            let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+            if !name.contains('.') && path.is_dir() {
+                entries.push((name.to_owned(), path));
             }
         }
         entries.sort();
         Ok(entries)
+    }
+
+    /// The folders in which killed motes left something half made, each with the lock of its maker.
+    ///
+    /// # Errors
+    /// When a folder cannot be read.
+    pub(crate) fn abandoned(&self) -> Result<Vec<Abandoned>, CacheError> {
+        let mut abandoned = Vec::new();
+        for folder in Shelf::ALL.map(|shelf| self.shelf(shelf)) {
+            for path in list(&folder)? {
+                let is_partial = path.extension().is_some_and(|ending| ending == PARTIAL);
+                if is_partial
+                    && path.is_dir()
+                    && let Some(lock) = Lock::try_acquire(&path.with_extension(LOCK))?
+                {
+                    abandoned.push(Abandoned { path, _lock: lock });
+                }
+            }
+        }
+        Ok(abandoned)
     }
 
     /// The entry of `key`, made by `make` in an empty folder if it is not there yet.
@@ -195,7 +217,7 @@ impl Cache {
                 return Ok((found, Origin::Found));
             }
             let folder = self.shelf(shelf);
-            let partial = Partial::new(folder.join(format!("{key}.partial")))?;
+            let partial = Partial::new(folder.join(format!("{key}.{PARTIAL}")))?;
             make(&partial.path)?;
             cancel.check().map_err(CacheError::from)?;
             let entry = folder.join(key);
@@ -219,8 +241,26 @@ impl Cache {
     ) -> Result<T, E> {
         let folder = self.shelf(shelf);
         fs::create_dir_all(&folder).map_err(CacheError::io("make the directory", &folder))?;
-        let _lock = Lock::acquire(folder.join(format!("{name}.lock")), what, cancel, sink)?;
+        let _lock = Lock::acquire(folder.join(format!("{name}.{LOCK}")), what, cancel, sink)?;
         work()
+    }
+}
+
+/// Something half made whose maker is gone. Nobody makes it while this lives.
+pub(crate) struct Abandoned {
+    /// Its folder.
+    pub(crate) path: PathBuf,
+    _lock: Lock,
+}
+
+/// What is in a folder that may not be there.
+fn list(folder: &Path) -> Result<Vec<PathBuf>, CacheError> {
+    let failed = CacheError::io("list", folder);
+    let listed = fs::read_dir(folder)
+        .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>());
+    match listed {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        other => other.map_err(failed),
     }
 }
 
@@ -245,8 +285,7 @@ impl Work {
     }
 
     fn remove_abandoned(folder: &Path) -> Result<(), CacheError> {
-        for entry in fs::read_dir(folder).map_err(CacheError::io("list", folder))? {
-            let path = entry.map_err(CacheError::io("list", folder))?.path();
+        for path in list(folder)? {
             // One that has just gone was somebody's who has finished.
             if let Ok(lock) = File::open(&path)
                 && lock.try_lock().is_ok()
@@ -415,6 +454,22 @@ mod tests {
         let (path, _) = ensure(&cache, &Cancel::default(), write("whole")).unwrap();
         assert!(!path.join("half").exists());
         assert_eq!(names(&cache), ["key"]);
+    }
+
+    #[test]
+    fn what_is_half_made_is_found_unless_somebody_is_at_it() {
+        let (_dir, cache) = cache();
+        let shelf = cache.shelf(Shelf::Images);
+        let partial = shelf.join("gone.partial");
+        fs::create_dir_all(&partial).unwrap();
+        fs::create_dir(shelf.join("whole")).unwrap();
+        ensure(&cache, &Cancel::default(), |dir| {
+            assert!(dir.is_dir());
+            let found = cache.abandoned().unwrap();
+            assert_eq!(found.iter().map(|found| &found.path).collect::<Vec<_>>(), [&partial]);
+            Ok(())
+        })
+        .unwrap();
     }
 
     #[test]

@@ -2,8 +2,11 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat, open};
 
 use crate::EngineError;
 
@@ -27,8 +30,8 @@ pub fn check_file(to: &Path) -> Result<(), EngineError> {
     there.map(drop).map_err(EngineError::io("write", to))
 }
 
-/// Writes a file under another name and renames it, so that at `to` there is the old file or the
-/// whole new one. A device or a pipe is written to as it is.
+/// Writes a file that gets its name when it is whole, so that at `to` there is the old file or the
+/// new one. A device or a pipe is written to as it is.
 pub(crate) fn replace_file<T>(
     to: &Path,
     write: impl FnOnce(&mut BufWriter<File>) -> Result<T, EngineError>,
@@ -39,10 +42,32 @@ pub(crate) fn replace_file<T>(
         return write_all(to, file, write);
     }
     let partial = Partial(beside(to));
-    let file = File::create(&partial.0).map_err(EngineError::io("create", to))?;
+    let nameless = nameless_beside(to);
+    let file = match &nameless {
+        Some(file) => file.try_clone().map_err(EngineError::Descriptor)?,
+        None => File::create(&partial.0).map_err(EngineError::io("create", to))?,
+    };
     let result = write_all(to, file, write)?;
+    if let Some(file) = nameless {
+        name(&file, &partial.0).map_err(EngineError::io("write", to))?;
+    }
     fs::rename(&partial.0, to).map_err(EngineError::io("rename to", to))?;
     Ok(result)
+}
+
+/// A file without a name in the folder of `path`: of a killed mote nothing is left. Not every file
+/// system has such (`O_TMPFILE`, open(2)).
+fn nameless_beside(path: &Path) -> Option<File> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+    let mode = Mode::from_raw_mode(0o666);
+    open(folder.unwrap_or(Path::new(".")), flags, mode).ok().map(File::from)
+}
+
+/// Gives a file without a name one (linkat(2), `O_TMPFILE` in open(2)).
+fn name(file: &File, path: &Path) -> io::Result<()> {
+    let descriptor = format!("/proc/self/fd/{}", file.as_raw_fd());
+    Ok(linkat(CWD, descriptor, CWD, path, AtFlags::SYMLINK_FOLLOW)?)
 }
 
 fn write_all<T>(
@@ -154,6 +179,24 @@ mod tests {
         let error = replace_folder(dir.path(), "mark", |_| unreachable!()).unwrap_err();
         assert!(error.to_string().contains("holds something else"), "{error}");
         assert_eq!(names(dir.path()), ["precious"]);
+    }
+
+    /// While it is written, there is nothing that a killed mote could leave.
+    #[test]
+    fn a_file_in_the_making_has_no_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let to = dir.path().join("file");
+        for text in ["new", "again"] {
+            let before = names(dir.path());
+            replace_file(&to, |file| {
+                file.write_all(text.as_bytes()).unwrap();
+                assert_eq!(names(dir.path()), before);
+                Ok(())
+            })
+            .unwrap();
+            assert_eq!(fs::read_to_string(&to).unwrap(), text);
+            assert_eq!(names(dir.path()), ["file"]);
+        }
     }
 
     #[test]

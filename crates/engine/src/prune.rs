@@ -41,7 +41,7 @@ pub enum PrunedKind {
     Disk,
     /// A pulled image.
     Image,
-    /// Parts of images that no name stands for, and interrupted downloads.
+    /// Parts of images that no name stands for, interrupted downloads, and what was half made.
     Unused,
 }
 
@@ -81,10 +81,25 @@ pub fn prune(host: &Host, wanted: &PruneWanted, mode: Mode) -> Result<Vec<Pruned
             pruned.push(item.pruned());
         }
     }
+    pruned.extend(abandoned(host, mode)?);
     if mode == Mode::Remove {
         pruned.extend(unused(host)?);
     }
     Ok(pruned)
+}
+
+/// Removes what killed motes have left half made.
+fn abandoned(host: &Host, mode: Mode) -> Result<Option<Pruned>, EngineError> {
+    let found = host.cache.abandoned()?;
+    let mut bytes = 0;
+    for folder in found.iter().map(|abandoned| &abandoned.path) {
+        bytes += bytes_on_disk(folder).map_err(EngineError::io("examine", folder))?;
+        if mode == Mode::Remove {
+            fs::remove_dir_all(folder).map_err(EngineError::io("remove", folder))?;
+        }
+    }
+    let name = format!("{} half-made entries", found.len());
+    Ok((!found.is_empty()).then_some(Pruned { what: PrunedKind::Unused, name, bytes }))
 }
 
 /// Something that can go.
@@ -196,9 +211,14 @@ fn unused(host: &Host) -> Result<Option<Pruned>, EngineError> {
     }
 }
 
-/// How much room the files in a folder take.
+/// How much room the files in a folder and below it take.
 fn bytes_on_disk(dir: &Path) -> std::io::Result<u64> {
     const BLOCK_BYTES: u64 = 512;
-    let sizes = fs::read_dir(dir)?.map(|entry| Ok(entry?.metadata()?.blocks() * BLOCK_BYTES));
-    sizes.sum()
+    let size = |entry: std::io::Result<fs::DirEntry>| {
+        let entry = entry?;
+        let metadata = entry.metadata()?;
+        let below = if metadata.is_dir() { bytes_on_disk(&entry.path())? } else { 0 };
+        Ok(metadata.blocks() * BLOCK_BYTES + below)
+    };
+    fs::read_dir(dir)?.map(size).sum()
 }
