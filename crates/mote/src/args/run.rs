@@ -35,6 +35,10 @@ pub struct Run {
     #[arg(short, long, value_name = "KEY[=VALUE]")]
     pub env: Vec<String>,
 
+    /// Set the variables of a file, a line each as for --env; lines that begin with # are none
+    #[arg(long, value_name = "FILE")]
+    pub env_file: Vec<PathBuf>,
+
     /// The program that gets the command as its arguments, instead of the image's; empty: none
     #[arg(long, value_name = "PROGRAM")]
     pub entrypoint: Option<String>,
@@ -103,6 +107,10 @@ pub struct Run {
     /// When to ask the registry for the image
     #[arg(long, value_name = "missing|always|never", value_parser = |text: &str| hinted(text.parse::<Pull>(), UnknownWord::hint))]
     pub pull: Option<Pull>,
+
+    /// Leave nothing of the machine behind, as every run does; docker's word for it
+    #[arg(long)]
+    pub rm: bool,
 
     /// Boot this kernel: a folder, or the beginning of a key in the cache
     #[arg(long, value_name = "DIR|KEY")]

@@ -1,7 +1,9 @@
 //! `mote run`
 
+use std::collections::BTreeMap;
 use std::io::{IsTerminal, stderr, stdin, stdout};
 use std::os::fd::AsFd;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
@@ -48,9 +50,16 @@ pub fn run(args: Run, host: &Host, progress: &Progress) -> Result<ExitCode> {
 /// What is run, and how: the recipe's settings, if it is one, with the flags laid over them.
 fn wanted(args: Run) -> Result<(Program, RunSettings, Option<SourceSpec>)> {
     let program = Program::parse(&args.program).map_err(EngineError::from)?;
+    // There is no other way to run: nothing has to be done about it.
+    let _ = args.rm;
+    let mut env = BTreeMap::new();
+    for file in &args.env_file {
+        env.extend(variables_of(file)?);
+    }
+    env.extend(args.env.iter().filter_map(|text| variable(text)));
     let flags = RunSettings {
         command: args.command,
-        env: args.env.iter().filter_map(|text| variable(text)).collect(),
+        env,
         entrypoint: args.entrypoint.map(|program| match program.is_empty() {
             true => Vec::new(),
             false => vec![program],
@@ -89,6 +98,24 @@ fn variable(text: &str) -> Option<(String, String)> {
         Some((key, value)) => Some((key.to_owned(), value.to_owned())),
         None => Some((text.to_owned(), std::env::var(text).ok()?)),
     }
+}
+
+/// The variables of a file, as docker reads it: nothing is quoted or expanded.
+fn variables_of(file: &Path) -> Result<Vec<(String, String)>> {
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("cannot read the variables in {}", file.display()))?;
+    let mut variables = Vec::new();
+    for (line, number) in text.lines().map(str::trim_start).zip(1..) {
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let name = line.split('=').next().unwrap_or_default();
+        if name.is_empty() || name.contains(char::is_whitespace) {
+            bail!("{}:{number}: no name of a variable: {name:?}", file.display());
+        }
+        variables.extend(variable(line));
+    }
+    Ok(variables)
 }
 
 /// How the session is connected to mote's own streams.

@@ -19,10 +19,12 @@ fn value<'t>(text: &'t str, key: &str) -> &'t str {
 #[ignore = "boots a kernel: run by ./test"]
 fn a_guest_is_as_the_flags_say() {
     let sandbox = sandbox();
-    let flags = "-e GIVEN=by=flag -e PASSED -e MISSING -w /var/log --hostname ann.example \
+    sandbox.write("variables", "# none\n\nGIVEN=by file\nREAD= as \"it\" is\nPASSED\n");
+    let flags = "--rm --env-file variables -e GIVEN=by=flag -e MISSING -w /var/log --hostname ann.example \
                  --memory 64m --append mote.test=1";
     let script = r#"
         echo "given=$GIVEN"; echo "passed=$PASSED"; echo "missing=${MISSING-unset}"
+        echo "read=$READ"
         echo "pwd=$(pwd)"; echo "hostname=$(hostname)"; echo "address=$(hostname -i)"
         echo "user=$(id -un)"; echo "hosts=$(grep -c ann.example /etc/hosts)"
         echo "clock=$(date +%s)"; echo "processors=$(nproc)"
@@ -36,6 +38,7 @@ fn a_guest_is_as_the_flags_say() {
     for (key, expected) in [
         ("given", "by=flag"),
         ("passed", "on"),
+        ("read", " as \"it\" is"),
         ("missing", "unset"),
         ("pwd", "/var/log"),
         ("hostname", "ann.example"),

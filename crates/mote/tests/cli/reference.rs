@@ -58,8 +58,9 @@ fn flags(help: &str) -> BTreeSet<String> {
 fn every_flag_of_run_is_a_key_of_recipes_and_the_reverse() {
     let help = sandbox().mote(["run", "--help"]).run().expect_code(0).text();
     let mut flags = flags(&help);
-    // How mote itself speaks; `source` is a key of [kernel].
-    for other in ["help", "quiet", "source"] {
+    // How mote itself speaks; `source` is a key of [kernel], the variables of a file are `env`, and
+    // --rm is how every run is.
+    for other in ["help", "quiet", "source", "env-file", "rm"] {
         assert!(flags.remove(other), "{other} is gone from:\n{help}");
     }
     // CMD is no flag.

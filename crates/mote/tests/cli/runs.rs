@@ -76,6 +76,19 @@ fn values_of_flags_are_checked() {
 }
 
 #[test]
+fn a_file_of_variables_is_checked() {
+    let sandbox = sandbox();
+    sandbox.write("variables", "A=b\n# none\nexport C=d\n");
+    for (file, message) in [
+        ("variables", "error: variables:3: no name of a variable: \"export C\"\n"),
+        ("gone", "error: cannot read the variables in gone\n"),
+    ] {
+        let run = sandbox.mote(["run", "--env-file", file, "recipe:busybox"]).run();
+        run.expect_code(125).expect_said(&[message]);
+    }
+}
+
+#[test]
 fn an_unknown_feature_is_told_with_the_nearest() {
     let run =
         super::sandbox().mote(["run", "--feature", "wiregaurd", "recipe:busybox", "true"]).run();

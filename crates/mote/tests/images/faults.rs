@@ -1,8 +1,12 @@
 //! What bad input gets: an error that says so, the right exit code, and nothing left behind.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
-use crate::{run, sandbox};
+use mote_testkit::{Sandbox, Signal};
+
+use crate::{layout, run, sandbox};
 
 #[test]
 #[ignore = "boots a kernel: run by ./test"]
@@ -63,4 +67,103 @@ fn a_damaged_layer_is_refused() {
     let left: Vec<_> =
         fs::read_dir(sandbox.home()).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(left, ["copy"]);
+}
+
+/// Names in the sandbox's home.
+fn names(sandbox: &Sandbox) -> Vec<String> {
+    let listed = fs::read_dir(sandbox.home()).unwrap();
+    let mut names: Vec<_> =
+        listed.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// However a build is ended while it writes, nothing of the image is left.
+#[test]
+fn an_interrupted_image_leaves_nothing() {
+    for (signal, code) in
+        [(Signal::INT, Some(130)), (Signal::TERM, Some(143)), (Signal::KILL, None)]
+    {
+        for format in ["erofs", "ext4", "initramfs"] {
+            let sandbox = sandbox();
+            // Long enough to write that nobody finishes it before the signal.
+            let large = sandbox.write("root/large", "");
+            fs::File::options().write(true).open(large).unwrap().set_len(3 << 30).unwrap();
+            let args = ["image", "build", "dir:root", "--format", format, "-o", "out"];
+            let mut running = sandbox.mote(args).start();
+            running.stderr.wait_for("writing the image");
+            running.signal(signal);
+            let ended = running.finish();
+            assert_eq!(ended.status.code(), code, "{format}: {}", ended.stderr);
+            assert_eq!(names(&sandbox), ["root"], "{format}");
+            sandbox.assert_no_orphans();
+        }
+    }
+}
+
+/// At whatever moment mote is killed, the next one trusts nothing of what it left, and works.
+#[test]
+#[ignore = "needs the test images: run by ./test"]
+fn a_mote_that_was_killed_is_no_harm_to_the_next() {
+    let sandbox = sandbox();
+    let build = || {
+        let args = ["image", "build", "--format", "erofs", "-o", "out.erofs"];
+        sandbox.mote(args).arg(layout("debian"))
+    };
+    for delay_ms in (0..400).step_by(40) {
+        let running = build().start();
+        std::thread::sleep(Duration::from_millis(delay_ms));
+        running.signal(Signal::KILL);
+        running.finish();
+        let left = names(&sandbox);
+        assert!(left.is_empty() || left == ["out.erofs"], "{left:?} after {delay_ms} ms");
+        sandbox.assert_no_orphans();
+    }
+    build().run().expect_code(0);
+    let mut fsck = std::process::Command::new("fsck.erofs");
+    assert!(fsck.arg(sandbox.home().join("out.erofs")).output().unwrap().status.success());
+    assert_eq!(fs::read_dir(sandbox.cache().join("work")).unwrap().count(), 0);
+}
+
+/// A run that is killed while its disk is written leaves a folder that the next run of that image,
+/// or `mote prune`, removes.
+#[test]
+#[ignore = "needs the test images: run by ./test"]
+fn what_a_killed_run_leaves_in_the_cache_is_pruned() {
+    let sandbox = sandbox();
+    let half = sandbox.cache().join("images").join("0".repeat(64) + ".partial");
+    fs::create_dir_all(&half).unwrap();
+    fs::write(half.join("disk"), "half").unwrap();
+    let planned = sandbox.mote(["prune", "--dry-run"]).run().expect_code(0).text();
+    assert!(planned.contains("1 half-made entries"), "{planned}");
+    assert!(half.is_dir());
+    sandbox.mote(["prune"]).run().expect_code(0);
+    assert!(!half.exists());
+}
+
+/// The spool of the layers is what needs room first.
+#[test]
+#[ignore = "needs the test images: run by ./test"]
+fn a_full_disk_is_told_and_nothing_stays_on_it() {
+    // A small disk of its own for the cache and the image: a mount that nobody else sees.
+    let mote = env!("CARGO_BIN_EXE_mote");
+    let outside = sandbox();
+    let wrapper = outside.write(
+        "mote-on-a-small-disk",
+        format!(
+            "#!/bin/sh\nmkdir -p \"$XDG_CACHE_HOME\"\nexec unshare -rm sh -c '\
+             mount -t tmpfs -o size=$SIZE tmpfs \"$XDG_CACHE_HOME\" && {mote} \"$@\"\n\
+             status=$?; echo left: $(find \"$XDG_CACHE_HOME\" -type f) >&2; exit $status' sh \"$@\"\n"
+        ),
+    );
+    fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).unwrap();
+    // For the spool alone, and for the spool but not the image.
+    for size in ["20m", "100m"] {
+        let sandbox = Sandbox::new(&wrapper);
+        let out = sandbox.cache().parent().unwrap().join("out.ext4");
+        let args = ["image", "build", "--format", "ext4", "--size", "300m"];
+        let full = sandbox.mote(args).arg("-o").arg(out).arg(layout("debian")).env("SIZE", size);
+        let full = full.run().expect_code(125);
+        full.expect_said(&["No space left on device", "hint: free some space", "left:\n"]);
+    }
 }

@@ -134,6 +134,15 @@ fn images_are_built_and_listed_in_every_format() {
         let read = |name: &str| std::fs::read(sandbox.home().join(name)).unwrap();
         assert!(read(&file) == read(&again), "{format}: two builds differ");
     }
+    let args = ["image", "build", &source, "--format", "ext4", "--journal", "-o", "journal.ext4"];
+    sandbox.mote(args).run().expect_code(0);
+    check("e2fsck", &["-fn"], "journal.ext4");
+    let dumped =
+        Command::new("dumpe2fs").arg("-h").arg(sandbox.home().join("journal.ext4")).output();
+    let features = String::from_utf8(dumped.unwrap().stdout).unwrap();
+    assert!(features.contains("has_journal"), "{features}");
+    let args = ["image", "build", &source, "--journal", "-o", "none"];
+    sandbox.mote(args).run().expect_code(125).expect_said(&["--journal is for ext4 images only"]);
     let args = ["image", "build", &source, "--format", "ext4", "--size", "20m", "-o", "small.ext4"];
     let small = sandbox.mote(args).run().expect_code(125);
     small.expect_said(&["too few for the tree", "--size"]);
