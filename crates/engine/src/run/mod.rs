@@ -236,7 +236,7 @@ fn kernel(
     if let Some(spec) = source {
         wanted.source = SourceWanted { spec, pinned: None };
     }
-    wanted.features.extend(root.features().iter().map(|&name| name.to_owned()));
+    wanted.features.extend(root.needs().iter().map(|need| need.feature.to_owned()));
     wanted.features.extend(settings.feature.iter().cloned());
     if settings.cpus.unwrap_or(1) > 1 {
         wanted.features.push("smp".to_owned());

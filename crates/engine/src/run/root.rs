@@ -84,14 +84,6 @@ impl RootDisk {
         }
     }
 
-    /// The features of a kernel beside those that every image needs.
-    pub(super) fn features(&self) -> &'static [&'static str] {
-        match self {
-            Self::Disk { format: DiskFormat::Ext4 { .. }, .. } => &["ext4"],
-            Self::Disk { .. } | Self::Memory(_) => &[],
-        }
-    }
-
     /// What a kernel must have for it.
     pub(super) fn needs(&self) -> Vec<Lack> {
         match self {
