@@ -136,8 +136,8 @@ fn conditions(args: &Args) -> String {
         "{cores} processors; medians of {} rounds in turns, with the least and the most; layers in \
          memory, the disk at rest before each step; mote's cache empty. {}.\n\nThe limit is to read, \
          digest, inflate, digest and write each layer once, on all processors. The usual way is \
-         `umoci unpack` and `mkfs.erofs` or `mke2fs -d`; its ratio is to that alone, and then with \
-         `skopeo copy` before it.",
+         `skopeo copy`, `umoci unpack`, and `mkfs.erofs` or `mke2fs -d`; the second ratio leaves the \
+         copy out.",
         args.rounds,
         versions.join(", ")
     )

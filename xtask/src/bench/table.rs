@@ -63,8 +63,13 @@ impl ImageReport {
         self.steps[&step].median()
     }
 
-    /// Seconds of the usual way, without `skopeo copy`: the layers are in a layout already.
+    /// Seconds of the usual way: `skopeo copy`, `umoci unpack`, and the disk of what was unpacked.
     fn usual(&self, format: &Format) -> f64 {
+        self.median(Step::Copy) + self.without_copy(format)
+    }
+
+    /// The same for whoever has the layers where `umoci` wants them.
+    fn without_copy(&self, format: &Format) -> f64 {
         self.median(Step::Unpack) + self.median(format.usual)
     }
 
@@ -100,14 +105,13 @@ impl Report {
     }
 
     fn write_ways(&self, text: &mut String) {
-        text.push_str("| image | layers | archives | entries | format | mote | limit | of the limit | usual way | ratio | with skopeo's copy | mote's peak memory |\n");
+        text.push_str("| image | layers | archives | entries | format | mote | limit | of the limit | usual way | ratio | without skopeo's copy | mote's peak memory |\n");
         text.push_str(
             "| --- | ---: | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n",
         );
         for image in &self.images {
             for format in &FORMATS {
                 let mote = &image.steps[&format.mote];
-                let copied = image.usual(format) + image.median(Step::Copy);
                 line(
                     text,
                     format_args!(
@@ -121,7 +125,7 @@ impl Report {
                         image.over_limit(format),
                         image.usual(format),
                         image.ratio(format),
-                        copied / mote.median(),
+                        image.without_copy(format) / mote.median(),
                         mote.peak_mib(),
                     ),
                 );
@@ -225,12 +229,12 @@ mod tests {
 
     #[test]
     fn limits_are_checked() {
-        for (mote, holds) in [(2, true), (3, false)] {
+        for (mote, holds) in [(2, true), (4, false)] {
             let report = Report { images: vec![image(mote)], ..Report::default() };
             assert_eq!(report.holds(), holds);
             assert_eq!(report.markdown().contains("EXCEEDED"), !holds);
         }
         let text = Report { images: vec![image(2)], ..Report::default() }.markdown();
-        assert!(text.contains("| 2.00 | 20.000 s | 10.0 | 15.0 | 2 MiB |"), "{text}");
+        assert!(text.contains("| 2.00 | 30.000 s | 15.0 | 10.0 | 2 MiB |"), "{text}");
     }
 }
