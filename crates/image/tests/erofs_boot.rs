@@ -1,6 +1,6 @@
 //! EROFS images in a real kernel.
 //!
-//! `MOTE_TEST_KERNEL_OCI` names a vmlinux with the feature `image`.
+//! `MOTE_TEST_KERNEL` names a vmlinux with the feature `image`.
 
 use std::fs::File;
 use std::process::{Command, Stdio};
@@ -56,7 +56,7 @@ fn run(image: &File, script: &str) -> String {
 }
 
 fn boot(initrd: &std::path::Path, disk: &std::path::Path) -> String {
-    let kernel = std::env::var("MOTE_TEST_KERNEL_OCI").expect("MOTE_TEST_KERNEL_OCI: no vmlinux");
+    let kernel = std::env::var("MOTE_TEST_KERNEL").expect("MOTE_TEST_KERNEL: no vmlinux");
     let log = tempfile::NamedTempFile::new().unwrap();
     let mut qemu = Command::new("qemu-system-x86_64")
         .args("-M microvm,acpi=off -accel tcg -cpu max,-pku -m 256 -nodefaults".split(' '))

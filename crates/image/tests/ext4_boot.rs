@@ -1,6 +1,6 @@
 //! ext4 images as the root of a real kernel, and what it leaves behind.
 //!
-//! `MOTE_TEST_KERNEL_OCI` names a vmlinux with the features `image` and `ext4`.
+//! `MOTE_TEST_KERNEL` names a vmlinux with the features `image` and `ext4`.
 
 use std::io::Read;
 use std::os::unix::fs::FileExt;
@@ -82,8 +82,7 @@ fn large() -> Vec<u8> {
 }
 
 fn boot(image: &Path) -> String {
-    let kernel =
-        std::env::var("MOTE_TEST_KERNEL_OCI").expect("MOTE_TEST_KERNEL_OCI names no vmlinux");
+    let kernel = std::env::var("MOTE_TEST_KERNEL").expect("MOTE_TEST_KERNEL names no vmlinux");
     let mut qemu = Command::new("qemu-system-x86_64")
         .args("-M microvm,acpi=off -accel tcg -cpu max,-pku -m 256 -nodefaults".split(' '))
         .args("-no-user-config -display none -no-reboot -serial stdio -kernel".split(' '))

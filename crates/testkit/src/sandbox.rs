@@ -104,8 +104,9 @@ impl Sandbox {
         Invocation::new(self, Path::new("sh"), vec!["-c".into(), script.into()])
     }
 
-    /// The folder of the kernel that recipes have by default, built now unless some test of this
-    /// machine has built it before: `mote` itself lets one wait for the other.
+    /// The folder of the kernel that the tests boot, with the features `image`, which has those of
+    /// `busybox`, and `ext4`: built now unless some test of this machine has built it before, for
+    /// `mote` itself lets one wait for the other.
     ///
     /// `MOTE_TEST_KERNEL` names another one by its vmlinux. Otherwise the source is
     /// `MOTE_TEST_SOURCE_6_12`, else `MOTE_TEST_SOURCE_6_1`, else the machine's.

@@ -162,7 +162,7 @@ impl Guest {
 }
 
 fn kernel() -> PathBuf {
-    std::env::var_os("MOTE_TEST_KERNEL_OCI").expect("MOTE_TEST_KERNEL_OCI names no vmlinux").into()
+    std::env::var_os("MOTE_TEST_KERNEL").expect("MOTE_TEST_KERNEL names no vmlinux").into()
 }
 
 /// Init as the product has it: built with the profile `guest`, once for each test program.

@@ -1,6 +1,6 @@
 //! The real init in real guests: root disks, identities, streams, and what goes wrong.
 //!
-//! `MOTE_TEST_KERNEL_OCI` names a vmlinux with the features `image` and `ext4`. The disks are made by `mkfs.erofs` and
+//! `MOTE_TEST_KERNEL` names a vmlinux with the features `image` and `ext4`. The disks are made by `mkfs.erofs` and
 //! `mke2fs`, the programs on them are BusyBox's.
 
 mod disk;

@@ -1,7 +1,7 @@
 //! `mote run` with real boots under QEMU, seen from outside: what it prints, how it ends, what it
 //! leaves behind.
 //!
-//! All tests boot the default kernel (`mote_testkit::Sandbox::kernel`).
+//! All tests boot one kernel (`mote_testkit::Sandbox::kernel`).
 
 mod dry_run;
 mod ends;

@@ -1,9 +1,9 @@
 //! `mote run`, `pull`, `images` and `prune` with real images, from a real registry, in real boots.
 //!
-//! `MOTE_TEST_KERNEL_OCI` names a vmlinux with the features `image` and `ext4`, `MOTE_TEST_IMAGES`
-//! the folder that `scripts/images` has filled.
+//! `MOTE_TEST_IMAGES` names the folder that `scripts/images` has filled.
 
 mod faults;
+mod privileges;
 mod registries;
 mod roots;
 mod servers;
@@ -11,7 +11,7 @@ mod settings;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use mote_testkit::{Invocation, PATIENCE, Running, Sandbox, image};
@@ -21,10 +21,9 @@ fn sandbox() -> Sandbox {
     Sandbox::new(env!("CARGO_BIN_EXE_mote"))
 }
 
-/// The folder of the kernel that boots images.
-fn kernel() -> PathBuf {
-    let vmlinux = std::env::var_os("MOTE_TEST_KERNEL_OCI").expect("MOTE_TEST_KERNEL_OCI");
-    Path::new(&vmlinux).parent().expect("a file's path").to_owned()
+/// The folder of the kernel that all tests boot.
+fn kernel() -> &'static Path {
+    Sandbox::with_shared_cache(env!("CARGO_BIN_EXE_mote")).kernel()
 }
 
 /// `oci:` and the layout of a test image.

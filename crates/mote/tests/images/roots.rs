@@ -49,6 +49,20 @@ fn a_read_only_root_refuses_and_a_tmpfs_takes() {
         .expect_said(&["hint: leave out --read-only, or choose --rootfs erofs"]);
 }
 
+/// A system with its own init, as a recipe has it, is the same on a disk.
+#[test]
+#[ignore = "boots a kernel: run by ./test"]
+fn a_classic_system_runs_from_a_disk() {
+    let sandbox = sandbox();
+    let script = "cat /proc/1/comm; grep -c ' / overlay' /proc/mounts; touch /new && reboot";
+    for (rootfs, overlays) in [("erofs", "1"), ("ext4", "0")] {
+        let run = sandbox.mote(["run", "--rootfs", rootfs, "--kernel"]).arg(kernel());
+        let ended = run.args(["recipe:busybox", "sh", "-c", script]).run().expect_code(0);
+        assert_eq!(ended.text(), format!("init\n{overlays}\n"), "{rootfs}");
+        ended.expect_said(&["the guest asked for a reboot"]);
+    }
+}
+
 /// `tar:` and `dir:` have no configuration: the command is the user's.
 #[test]
 #[ignore = "boots a kernel: run by ./test"]
