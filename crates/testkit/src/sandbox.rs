@@ -52,6 +52,25 @@ impl Sandbox {
         Self { cache, ..sandbox }
     }
 
+    /// The same with a disk of its own for the cache, of `size` as tmpfs takes it: a mount that
+    /// nobody else sees, and that is gone with each program. What that leaves on it is told on
+    /// standard error: `left:`, and the paths of the files.
+    pub fn on_a_small_disk(mote: impl AsRef<Path>, size: &str) -> Self {
+        let mut sandbox = Self::new("");
+        let mote = mote.as_ref().display();
+        sandbox.program(
+            "mote",
+            &format!(
+                "mkdir -p \"$XDG_CACHE_HOME\"\nexec unshare -rm sh -c '\
+                 mount -t tmpfs -o size={size} tmpfs \"$XDG_CACHE_HOME\" && {mote} \"$@\"\n\
+                 status=$?; echo left: $(find \"$XDG_CACHE_HOME\" -type f) >&2\n\
+                 exit $status' sh \"$@\""
+            ),
+        );
+        sandbox.mote = sandbox.dir.path().join("bin/mote");
+        sandbox
+    }
+
     /// Leaves nothing in `PATH` but the sandbox's own programs.
     #[must_use]
     pub fn without_programs(mut self) -> Self {

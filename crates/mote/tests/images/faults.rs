@@ -1,7 +1,6 @@
 //! What bad input gets: an error that says so, the right exit code, and nothing left behind.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use mote_testkit::{Sandbox, Signal};
@@ -145,25 +144,16 @@ fn what_a_killed_run_leaves_in_the_cache_is_pruned() {
 #[test]
 #[ignore = "needs the test images: run by ./test"]
 fn a_full_disk_is_told_and_nothing_stays_on_it() {
-    // A small disk of its own for the cache and the image: a mount that nobody else sees.
-    let mote = env!("CARGO_BIN_EXE_mote");
-    let outside = sandbox();
-    let wrapper = outside.write(
-        "mote-on-a-small-disk",
-        format!(
-            "#!/bin/sh\nmkdir -p \"$XDG_CACHE_HOME\"\nexec unshare -rm sh -c '\
-             mount -t tmpfs -o size=$SIZE tmpfs \"$XDG_CACHE_HOME\" && {mote} \"$@\"\n\
-             status=$?; echo left: $(find \"$XDG_CACHE_HOME\" -type f) >&2; exit $status' sh \"$@\"\n"
-        ),
-    );
-    fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).unwrap();
     // For the spool alone, and for the spool but not the image.
     for size in ["20m", "100m"] {
-        let sandbox = Sandbox::new(&wrapper);
+        let sandbox = Sandbox::on_a_small_disk(env!("CARGO_BIN_EXE_mote"), size);
         let out = sandbox.cache().parent().unwrap().join("out.ext4");
         let args = ["image", "build", "--format", "ext4", "--size", "300m"];
-        let full = sandbox.mote(args).arg("-o").arg(out).arg(layout("debian")).env("SIZE", size);
-        let full = full.run().expect_code(125);
-        full.expect_said(&["No space left on device", "hint: free some space", "left:\n"]);
+        let full = sandbox.mote(args).arg("-o").arg(out).arg(layout("debian"));
+        full.run().expect_code(125).expect_said(&[
+            "No space left on device",
+            "hint: free some space",
+            "left:\n",
+        ]);
     }
 }
