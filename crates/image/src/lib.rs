@@ -9,6 +9,7 @@ pub mod erofs;
 pub mod ext4;
 
 mod compression;
+mod contents;
 mod entry;
 mod initramfs;
 mod lz4_legacy;

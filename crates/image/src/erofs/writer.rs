@@ -1,7 +1,7 @@
 //! A tree as an image.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::fs::FileExt;
 
 use mote_process::Cancelled;
@@ -11,7 +11,8 @@ use super::directory;
 use super::format::{BLOCK_BITS, BLOCK_BYTES, SUPERBLOCK_AT, Superblock, file_type, seal};
 use super::layout::{Item, Plan};
 use super::xattr;
-use crate::{OnProgress, Progress};
+use crate::OnProgress;
+use crate::contents::{Contents, CopyError};
 
 /// Why an image could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -73,9 +74,8 @@ pub enum WriteError {
 /// 32 bytes and the others 64 (also those with an owner above 65,535, or 4 GiB), so that each keeps
 /// its own seconds.
 ///
-/// Contents are copied by the kernel where it can, each once and never through memory but for the
-/// last 2 KiB; holes stay holes of `out`. Memory is taken for names only: their length and about
-/// 250 bytes for each.
+/// Contents are copied once, the large ones by the kernel where it can; holes stay holes of `out`.
+/// Memory is taken for names, their length and about 250 bytes for each, and for buffers of 1 MiB.
 ///
 /// # Errors
 ///
@@ -93,7 +93,7 @@ pub fn write_erofs(
         plan: &plan,
         inodes: Stream::new(out, 0),
         directories: Stream::new(out, plan.directories_at * BLOCK_BYTES),
-        progress: Progress::new(on_progress),
+        contents: Contents::new(out, on_progress),
     };
     writer.superblock();
     for item in &plan.items {
@@ -101,6 +101,7 @@ pub fn write_erofs(
     }
     writer.inodes.finish()?;
     writer.directories.finish()?;
+    writer.contents.flush().map_err(WriteError::Output)?;
     Ok(bytes)
 }
 
@@ -111,7 +112,7 @@ struct Writer<'a> {
     inodes: Stream<'a>,
     /// The blocks of large directories.
     directories: Stream<'a>,
-    progress: Progress<'a>,
+    contents: Contents<'a>,
 }
 
 impl Writer<'_> {
@@ -175,22 +176,22 @@ impl Writer<'_> {
         if content.is_empty() {
             return Ok(());
         }
-        let failed = |source| WriteError::Content { path: item.path.clone(), source };
-        let mut reader = content.open().map_err(failed)?;
+        let failed = |error| match error {
+            CopyError::Content(source) => WriteError::Content { path: item.path.clone(), source },
+            CopyError::Output(error) => WriteError::Output(error),
+            CopyError::Cancelled(cancelled) => WriteError::Cancelled(cancelled),
+        };
         let in_blocks = item.in_blocks();
-        let mut copied = 0;
-        while copied < in_blocks {
-            let len = (in_blocks - copied).min(Progress::STEP_BYTES);
-            reader.copy_to(self.out, item.contents_at() + copied, len).map_err(failed)?;
-            copied += len;
-            self.progress.add(len)?;
+        if in_blocks > 0 {
+            self.contents.copy(content, 0..in_blocks, item.contents_at()).map_err(failed)?;
         }
         let tail = item.header.size - in_blocks;
         let buffer = &mut self.inodes.buffer;
         let tail_at = buffer.len();
         buffer.resize(tail_at + tail as usize, 0);
-        reader.read_exact(&mut buffer[tail_at..]).map_err(failed)?;
-        Ok(self.progress.add(tail)?)
+        let read = content.read_exact_at(&mut buffer[tail_at..], in_blocks);
+        read.map_err(|error| failed(CopyError::Content(error)))?;
+        self.contents.advance(tail).map_err(failed)
     }
 }
 

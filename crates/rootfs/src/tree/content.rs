@@ -100,6 +100,17 @@ impl Content {
         Ok(ContentReader { source, at: 0, len: self.len() })
     }
 
+    /// Fills `buf` with the bytes from `offset` on; holes read as zeros.
+    ///
+    /// # Errors
+    ///
+    /// As for [`open`](Self::open) and its reader; when the content ends before the buffer.
+    pub fn read_exact_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
+        let mut reader = self.open()?;
+        reader.at = offset.min(reader.len);
+        reader.read_exact(buf)
+    }
+
     /// The stretches that hold data, ascending and not empty; the rest is holes.
     pub fn data(&self) -> impl Iterator<Item = Range<u64>> {
         let (whole, runs): (_, &[DataRun]) = match self {
@@ -203,16 +214,8 @@ enum Source {
 }
 
 impl ContentReader {
-    /// Copies the next `len` bytes as [`Content::copy_range_to`] does, and goes on behind them.
-    ///
-    /// # Errors
-    ///
-    /// As for [`Content::copy_to`].
-    ///
-    /// # Panics
-    ///
-    /// When there are less than `len` bytes left.
-    pub fn copy_to(&mut self, out: &File, at: u64, len: u64) -> io::Result<()> {
+    /// Copies the next `len` bytes, of which there are so many, and goes on behind them.
+    fn copy_to(&mut self, out: &File, at: u64, len: u64) -> io::Result<()> {
         let left = self.len - self.at;
         assert!(len <= left, "{len} of {left} bytes");
         let range = self.at..self.at + len;
@@ -369,6 +372,9 @@ mod tests {
                     let mut rest = Vec::new();
                     reader.read_to_end(&mut rest).unwrap();
                     assert_eq!(rest, whole[end..], "{end}..");
+                    let mut part = vec![7; end - start];
+                    content.read_exact_at(&mut part, start as u64).unwrap();
+                    assert_eq!(part, whole[start..end], "{start}..{end}");
                 }
             }
         }

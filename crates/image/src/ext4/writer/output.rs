@@ -12,12 +12,13 @@ use super::geometry::{BLOCK_LEN, GROUP_BLOCKS, Geometry, LOG_GROUPS_PER_FLEX};
 use super::layout::{GroupPlaces, Layout, Nodes, Placed};
 use super::options::{Ext4Options, WriteError};
 use super::{resize, size};
+use crate::OnProgress;
+use crate::contents::{Contents, CopyError};
 use crate::ext4::format::extent::Extent;
 use crate::ext4::format::group::{Descriptor, has_superblock};
 use crate::ext4::format::inode::{INODE_LEN, Record, XATTRS_AT};
 use crate::ext4::format::superblock::{SUPERBLOCK_OFFSET, Superblock, compat, incompat, ro_compat};
 use crate::ext4::format::{FIRST_INODE, RESIZE_INODE};
-use crate::{OnProgress, Progress};
 
 /// The UUID of images that were not given one.
 const UUID: [u8; 16] = 0x6d6f_7465_6578_4400_8000_6d6f_7465_0004_u128.to_be_bytes();
@@ -46,10 +47,11 @@ pub fn write_ext4(
     out.set_len(0).and_then(|()| out.set_len(size_bytes)).map_err(WriteError::Output)?;
 
     let output = Output { out, drafts: &drafts, layout: &layout };
-    let mut progress = Progress::new(on_progress);
+    let mut contents = Contents::new(out, on_progress);
     for (draft, placed) in output.inodes() {
-        output.body(draft, placed, &mut progress)?;
+        output.body(draft, placed, &mut contents)?;
     }
+    contents.flush().map_err(WriteError::Output)?;
     output.metadata(uuid, label).map_err(WriteError::Output)?;
     Ok(size_bytes)
 }
@@ -87,7 +89,7 @@ impl Output<'_> {
         &self,
         draft: &Draft<'_>,
         placed: &Placed,
-        progress: &mut Progress<'_>,
+        contents: &mut Contents<'_>,
     ) -> Result<(), WriteError> {
         match &draft.body {
             Body::Inode(_) => {}
@@ -97,12 +99,14 @@ impl Output<'_> {
             Body::Content(content) => {
                 for extent in &placed.extents {
                     let range = bytes_of(extent, content.len());
-                    let len = range.end - range.start;
-                    content.copy_range_to(range, self.out, byte(extent.physical)).map_err(
-                        |source| WriteError::Content { path: draft.path.clone(), source },
-                    )?;
-                    // An extent has at most 128 MiB.
-                    progress.add(len)?;
+                    let copied = contents.copy(content, range, byte(extent.physical));
+                    copied.map_err(|error| match error {
+                        CopyError::Content(source) => {
+                            WriteError::Content { path: draft.path.clone(), source }
+                        }
+                        CopyError::Output(error) => WriteError::Output(error),
+                        CopyError::Cancelled(cancelled) => WriteError::Cancelled(cancelled),
+                    })?;
                 }
             }
         }
