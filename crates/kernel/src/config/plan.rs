@@ -38,8 +38,16 @@ impl ConfigSpec {
         catalogue: &Catalogue,
         version: &KernelVersion,
     ) -> Result<ConfigPlan, ConfigError> {
-        // The order in which features were named must not show in what is built.
-        let names: BTreeSet<_> = self.features.iter().collect();
+        // Neither the order in which features were named must show in what is built, nor that one
+        // was named which another requires.
+        let mut names: BTreeSet<_> = self.features.iter().collect();
+        for name in &self.features {
+            for required in catalogue.resolve(std::slice::from_ref(name))? {
+                if required.name != *name {
+                    names.remove(&required.name);
+                }
+            }
+        }
         let features = catalogue.resolve(&Vec::from_iter(names))?;
         let mut requests: Vec<_> =
             features.iter().flat_map(|feature| feature.requests(version)).collect();
@@ -71,5 +79,31 @@ impl Base {
             .map(|(symbol, value)| (symbol.clone(), value.clone()))
             .collect();
         kept.render() + &asked.render()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_set_is_the_same_plan_however_it_is_named() {
+        let catalogue = Catalogue::parse([
+            ("base", "summary = \"s\"\n"),
+            ("net", "summary = \"s\"\nrequires = [\"base\"]\n"),
+            ("erofs", "summary = \"s\"\nrequires = [\"base\"]\n"),
+            ("image", "summary = \"s\"\nrequires = [\"net\", \"erofs\"]\n"),
+        ])
+        .unwrap();
+        let plan = |names: &[&str]| {
+            let features = names.iter().map(|&name| name.to_owned()).collect();
+            let spec = ConfigSpec { features, ..ConfigSpec::default() };
+            spec.plan(&catalogue, &"6.12".parse().unwrap()).unwrap()
+        };
+        let image = plan(&["image"]);
+        assert_eq!(image.features, ["base", "net", "erofs", "image"]);
+        for names in [&["erofs", "image"][..], &["image", "base"], &["net", "erofs", "image"]] {
+            assert_eq!(plan(names), image, "{names:?}");
+        }
     }
 }
