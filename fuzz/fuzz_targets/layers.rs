@@ -6,7 +6,7 @@ use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
 use mote_process::Cancel;
-use mote_rootfs::layer::{Compression, LayerSource, Limits, read_layers};
+use mote_rootfs::layer::{Compression, LayerSource, Limits, Spool, read_layers};
 use mote_rootfs::tree::{Content, Node, Tree};
 
 /// What parts layers in an input: a block that begins so.
@@ -21,7 +21,7 @@ fuzz_target!(|input: &[u8]| {
     let layers = layers(input);
     let read = || {
         let spool = Path::new("/dev/shm");
-        read_layers(&layers, spool, &LIMITS, 1, &Cancel::default(), &|_| {})
+        read_layers(&layers, Spool { dir: spool, disk: None }, &LIMITS, 1, &Cancel::default(), &|_| {})
     };
     if let Ok(tree) = read() {
         check(&tree);

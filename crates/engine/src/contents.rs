@@ -7,7 +7,9 @@ use mote_kernel::source::digest_tarball;
 use mote_manifest::{Pull, Recipe};
 use mote_oci::{BlobFile, BlobRef, Image, ImageConfig, Platform};
 use mote_rootfs::directory::{Owners, read_directory};
-use mote_rootfs::layer::{Compression, LayerError, LayerSource, Progress, read_layers};
+use mote_rootfs::layer::{
+    Compression, Disk, LayerError, LayerSource, Progress, Spool, read_layers,
+};
 use mote_rootfs::tree::{Content, Tree};
 
 use crate::event::{self, Step};
@@ -79,19 +81,19 @@ impl Contents {
         }
     }
 
-    /// Its tree.
-    pub(crate) fn tree(&self, host: &Host) -> Result<Tree, EngineError> {
+    /// Its tree. If it is to become a disk, some of it may lie there already.
+    pub(crate) fn tree(&self, host: &Host, disk: Option<&Disk>) -> Result<Tree, EngineError> {
         match &self.parts {
             Parts::System(recipe) => system::tree(host, recipe),
             Parts::Image(image) => {
                 let layers: Vec<_> = image.layers.iter().map(layer).collect();
-                let tree = layered(host, &self.name, &layers);
+                let tree = layered(host, &self.name, &layers, disk);
                 if let Err(EngineError::Layer(LayerError::Digest { layer, .. })) = &tree {
                     discard(host, image, layer)?;
                 }
                 tree
             }
-            Parts::Tar { path, .. } => archive(host, path),
+            Parts::Tar { path, .. } => archive(host, path, disk),
             Parts::Directory(path) => directory(path),
         }
     }
@@ -109,7 +111,7 @@ fn discard(host: &Host, image: &Image, name: &str) -> Result<(), EngineError> {
 }
 
 /// The tree of a tar archive.
-pub(crate) fn archive(host: &Host, path: &Path) -> Result<Tree, EngineError> {
+pub(crate) fn archive(host: &Host, path: &Path, disk: Option<&Disk>) -> Result<Tree, EngineError> {
     let len = path.metadata().map_err(EngineError::io("read", path))?.len();
     let whole = LayerSource {
         name: shown(path),
@@ -118,7 +120,7 @@ pub(crate) fn archive(host: &Host, path: &Path) -> Result<Tree, EngineError> {
         digest: None,
         diff_id: None,
     };
-    layered(host, &shown(path), &[whole])
+    layered(host, &shown(path), &[whole], disk)
 }
 
 /// The tree of a directory. Unless root reads it, its files are the user's own: in the guest they
@@ -128,7 +130,12 @@ pub(crate) fn directory(path: &Path) -> Result<Tree, EngineError> {
     Ok(read_directory(path, owners)?)
 }
 
-fn layered(host: &Host, name: &str, layers: &[LayerSource]) -> Result<Tree, EngineError> {
+fn layered(
+    host: &Host,
+    name: &str,
+    layers: &[LayerSource],
+    disk: Option<&Disk>,
+) -> Result<Tree, EngineError> {
     let work = host.cache.work()?;
     let step = Step::ReadLayers { name: name.to_owned() };
     Ok(event::step(&*host.sink, step, |progress| {
@@ -139,7 +146,8 @@ fn layered(host: &Host, name: &str, layers: &[LayerSource]) -> Result<Tree, Engi
             progress(read.iter().map(|read| read.load(Ordering::Relaxed)).sum(), Some(total));
         };
         let (limits, threads) = (&host.limits, host.jobs.get());
-        read_layers(layers, work.path(), limits, threads, &host.cancel, &on_progress)
+        let spool = Spool { dir: work.path(), disk };
+        read_layers(layers, spool, limits, threads, &host.cancel, &on_progress)
     })?)
 }
 

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use mote_image::erofs::write_erofs;
-use mote_image::ext4::{Ext4Options, Journal, write_ext4};
+use mote_image::erofs;
+use mote_image::ext4::{self, Ext4Options, Journal};
+use mote_rootfs::layer;
 use mote_rootfs::tree::{Content, Tree};
 use rustix::fs::{FlockOperation, SeekFrom, flock, seek};
 use rustix::io::Errno;
@@ -21,6 +22,9 @@ use crate::image::{self, ImageError};
 
 /// The name of a disk in its folder of the cache.
 pub(crate) const DISK: &str = "disk";
+
+/// The most bytes that all formats have blocks for.
+const DISK_BYTES_MAX: u64 = (16 << 40) - 4096;
 
 /// Whose disk it is, beside the disk.
 pub(crate) const ABOUT: &str = "name";
@@ -67,9 +71,9 @@ pub(crate) fn of_run(
     format: DiskFormat,
 ) -> Result<Disk, EngineError> {
     let Some(digest) = contents.digest() else {
-        let file = nameless(host)?;
-        write(host, &contents.name, &contents.tree(host)?, format, &file)?;
-        return Ok(Disk { file: file.into(), path: None });
+        let file = Arc::new(nameless(host)?);
+        make(host, contents, format, &file)?;
+        return Ok(Disk { file, path: None });
     };
     let shared = cached(host, contents, &digest, format)?;
     match format {
@@ -116,8 +120,7 @@ fn cached(
         hasher.field(field.as_bytes());
     }
     let make = |partial: &Path| {
-        let disk = create(&partial.join(DISK))?;
-        write(host, &contents.name, &contents.tree(host)?, format, &disk)?;
+        make(host, contents, format, &Arc::new(create(&partial.join(DISK))?))?;
         let about = partial.join(ABOUT);
         fs::write(&about, &contents.name).map_err(EngineError::io("write", &about))
     };
@@ -139,7 +142,30 @@ fn cached(
     }
 }
 
-/// Writes a tree to an empty file.
+fn make(
+    host: &Host,
+    contents: &Contents,
+    format: DiskFormat,
+    disk: &Arc<File>,
+) -> Result<(), EngineError> {
+    let tree = contents.tree(host, Some(&in_the_making(format, disk)))?;
+    write(host, &contents.name, &tree, format, disk)
+}
+
+/// An empty file, on which contents may lie before all of it is known.
+pub(crate) fn in_the_making(format: DiskFormat, file: &Arc<File>) -> layer::Disk {
+    let (reserved, end) = match format {
+        DiskFormat::Erofs => (erofs::reserved(), None),
+        // All that has to lie in one piece finds room in the other half.
+        DiskFormat::Ext4 { size_bytes, .. } => {
+            (ext4::reserved(), size_bytes.map(|size_bytes| size_bytes / 2))
+        }
+    };
+    let end = end.unwrap_or(u64::MAX).min(DISK_BYTES_MAX);
+    layer::Disk { file: file.clone(), reserved, end }
+}
+
+/// Writes a tree to a file that is empty or holds [contents](in_the_making) of it.
 pub(crate) fn write(
     host: &Host,
     name: &str,
@@ -149,11 +175,11 @@ pub(crate) fn write(
 ) -> Result<(), EngineError> {
     image::write(host, name, tree, |on_progress| match format {
         DiskFormat::Erofs => {
-            write_erofs(tree, disk, on_progress).map(drop).map_err(ImageError::Erofs)
+            erofs::write_erofs(tree, disk, on_progress).map(drop).map_err(ImageError::Erofs)
         }
         DiskFormat::Ext4 { size_bytes, journal } => {
             let options = Ext4Options { size_bytes, journal, ..Ext4Options::default() };
-            write_ext4(tree, disk, &options, on_progress).map(drop).map_err(ImageError::Ext4)
+            ext4::write_ext4(tree, disk, &options, on_progress).map(drop).map_err(ImageError::Ext4)
         }
     })
 }

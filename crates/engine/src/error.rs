@@ -293,7 +293,9 @@ pub(crate) fn full_disk_hint(error: &io::Error) -> Option<String> {
 
 fn layer_hint(error: &LayerError) -> Option<String> {
     match error {
-        LayerError::Spool { source, .. } => full_disk_hint(source),
+        LayerError::Spool { source, .. } | LayerError::Disk { source, .. } => {
+            full_disk_hint(source)
+        }
         LayerError::Limit { .. } => {
             Some("if you trust the image, raise the limit: --unpack-limit".to_owned())
         }

@@ -4,12 +4,14 @@ use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use mote_image::cpio::WriteError;
 use mote_image::{OnProgress, contents_bytes, cpio, erofs, ext4, read_initramfs, write_initramfs};
 use mote_manifest::Pull;
 use mote_oci::Platform;
 use mote_process::Program as Executable;
+use mote_rootfs::layer::Disk;
 use mote_rootfs::tree::Tree;
 
 pub use mote_image::erofs::Compressor;
@@ -113,14 +115,19 @@ pub enum ImageFormat {
 pub fn build(host: &Host, wanted: ImageWanted, to: &Path) -> Result<u64, EngineError> {
     export::check_file(to)?;
     let contents = Contents::find(host, wanted.program, &wanted.platform, wanted.pull)?;
-    let mut tree = contents.tree(host)?;
-    for path in &wanted.overlays {
-        let upper =
-            if path.is_dir() { contents::directory(path)? } else { contents::archive(host, path)? };
-        tree.overlay(&upper)?;
-    }
+    let tree = |disk: Option<&Disk>| {
+        let mut tree = contents.tree(host, disk)?;
+        for path in &wanted.overlays {
+            tree.overlay(&match path.is_dir() {
+                true => contents::directory(path)?,
+                false => contents::archive(host, path, None)?,
+            })?;
+        }
+        Ok::<_, EngineError>(tree)
+    };
     export::replace_file(to, |file| match wanted.format {
         ImageFormat::CompressedErofs(compressor) => {
+            let tree = tree(None)?;
             let step = Step::WriteImage { name: contents.name.clone() };
             event::step(&*host.sink, step, |_| {
                 let mkfs = Executable::find("mkfs.erofs", &host.search_path)
@@ -137,13 +144,21 @@ pub fn build(host: &Host, wanted: ImageWanted, to: &Path) -> Result<u64, EngineE
             })
         }
         ImageFormat::Disk(format) => {
-            disk::write(host, &contents.name, &tree, format, file.get_ref())
+            let file = file.get_ref().try_clone().map_err(EngineError::Descriptor)?;
+            let file = Arc::new(file);
+            let is_file = file.metadata().map_err(EngineError::io("examine", to))?.is_file();
+            let disk = disk::in_the_making(format, &file);
+            let tree = tree(Some(&disk).filter(|_| is_file))?;
+            disk::write(host, &contents.name, &tree, format, &file)
         }
-        ImageFormat::Initramfs(compression) => write(host, &contents.name, &tree, |on_progress| {
-            write_initramfs(&tree, compression, file, on_progress)
-                .map(drop)
-                .map_err(|source| ImageError::Write { path: to.to_owned(), source })
-        }),
+        ImageFormat::Initramfs(compression) => {
+            let tree = tree(None)?;
+            write(host, &contents.name, &tree, |on_progress| {
+                write_initramfs(&tree, compression, file, on_progress)
+                    .map(drop)
+                    .map_err(|source| ImageError::Write { path: to.to_owned(), source })
+            })
+        }
     })?;
     let metadata = to.metadata().map_err(EngineError::io("examine", to))?;
     Ok(metadata.len())

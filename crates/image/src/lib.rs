@@ -11,9 +11,11 @@ pub mod ext4;
 mod compression;
 mod contents;
 mod entry;
+mod in_place;
 mod initramfs;
 mod lz4_legacy;
 mod progress;
+mod space;
 mod tally;
 mod tar;
 

@@ -13,7 +13,7 @@ use mote_image::ext4::{Ext4Options, Journal, WriteError, list_ext4, read_ext4, w
 use mote_rootfs::tree::{Content, DataRun, Inode, Node, Tree};
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
-use support::disk::{full_sample, full_trees, image_file, sparse};
+use support::disk::{fitting, full_sample, full_trees, image_file, sparse};
 use support::path;
 
 /// Runs a program of e2fsprogs, which must succeed, and gives what it prints.
@@ -45,51 +45,6 @@ fn write(tree: &Tree, options: &Ext4Options) -> tempfile::NamedTempFile {
 
 fn read(image: &Path) -> Tree {
     read_ext4(&Arc::new(File::open(image).unwrap())).unwrap()
-}
-
-/// The same tree without what ext4 has no place for.
-fn fitting(tree: &Tree) -> Tree {
-    let mut fitting = tree.clone();
-    for entry in tree.walk() {
-        let mut inode = entry.inode.clone();
-        let metadata = &mut inode.metadata;
-        metadata.mtime_s = metadata.mtime_s.clamp(i32::MIN.into(), 0x3_7fff_ffff);
-        let mut room = 3800usize;
-        metadata.xattrs.retain(|name, value| {
-            let is_acl = name.starts_with(b"system.posix_acl");
-            let is_foreign = name.starts_with(b"com.");
-            let fits = room.checked_sub(name.len() + value.len() + 20);
-            room = fits.unwrap_or(room);
-            fits.is_some() && !is_acl && !is_foreign
-        });
-        if inode != *entry.inode {
-            fitting.replace(&entry, inode);
-        }
-    }
-    fitting
-}
-
-trait Replace {
-    fn replace(&mut self, entry: &mote_rootfs::tree::Entry<'_>, inode: Inode);
-}
-
-impl Replace for Tree {
-    /// Another inode for all names of the entry's.
-    fn replace(&mut self, entry: &mote_rootfs::tree::Entry<'_>, inode: Inode) {
-        let others: Vec<_> = match entry.links {
-            1 => Vec::new(),
-            _ => {
-                let of_entry = self.walk().find(|other| other.path == entry.path).unwrap().id;
-                let names = self.walk().filter(|other| other.id == of_entry);
-                names.map(|other| other.path).filter(|path| *path != entry.path).collect()
-            }
-        };
-        self.insert(&entry.path, inode).unwrap();
-        for other in others {
-            self.remove(&other);
-            self.link(&other, &entry.path).unwrap();
-        }
-    }
 }
 
 proptest! {

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use mote_image::write_tar;
 use mote_process::Cancel;
-use mote_rootfs::layer::{Compression, LayerSource, Limits, read_layers};
+use mote_rootfs::layer::{Compression, LayerSource, Limits, Spool, read_layers};
 use mote_rootfs::tree::{Inode, Node, Tree, TreePath};
 use proptest::prelude::*;
 use support::disk::{full_sample, full_trees};
@@ -55,7 +55,8 @@ fn read(tar: Vec<u8>) -> Tree {
         diff_id: None,
     };
     let limits = Limits::default();
-    read_layers(&[layer], spool.path(), &limits, 1, &Cancel::default(), &|_| ()).unwrap()
+    let spool = Spool { dir: spool.path(), disk: None };
+    read_layers(&[layer], spool, &limits, 1, &Cancel::default(), &|_| ()).unwrap()
 }
 
 proptest! {

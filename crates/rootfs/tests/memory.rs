@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use mote_process::Cancel;
-use mote_rootfs::layer::{Compression, LayerSource, Limits, read_layers};
+use mote_rootfs::layer::{Compression, LayerSource, Limits, Spool, read_layers};
 use mote_rootfs::tree::Content;
 
 const LAYERS: usize = 2;
@@ -24,8 +24,9 @@ fn an_image_of_a_gigabyte_takes_few_megabytes() {
     let layers: Vec<_> = (0..LAYERS).map(|layer| write_layer(dir.path(), layer)).collect();
     let before = peak_kib();
     let start = Instant::now();
-    let tree = read_layers(&layers, dir.path(), &Limits::default(), 2, &Cancel::default(), &|_| {})
-        .unwrap();
+    let spool = Spool { dir: dir.path(), disk: None };
+    let tree =
+        read_layers(&layers, spool, &Limits::default(), 2, &Cancel::default(), &|_| {}).unwrap();
     let (took, peak) = (start.elapsed(), peak_kib());
     assert_eq!(tree.walk().count(), 1 + LAYERS * (1 + FILES));
     eprintln!("{took:?}; peak before {before} KiB, after {peak} KiB");

@@ -51,7 +51,7 @@ impl RootDisk {
     ) -> Result<Self, EngineError> {
         let read_only = settings.read_only == Some(true);
         let (format, writes) = match kind {
-            Rootfs::Initramfs => return Ok(Self::Memory(contents.tree(host)?)),
+            Rootfs::Initramfs => return Ok(Self::Memory(contents.tree(host, None)?)),
             Rootfs::Erofs => (DiskFormat::Erofs, Writes::Memory),
             Rootfs::Ext4 => {
                 (DiskFormat::Ext4 { size_bytes: None, journal: Journal::None }, Writes::Disk)

@@ -4,8 +4,14 @@
 //! its extended attributes and, where it is short, by what does not fill a block of its contents.
 //! Then the blocks of large directories, then those of files: what a guest looks up lies close
 //! together, and large contents start at blocks of their own.
+//!
+//! Contents that lie in the image already stay there. What comes first without them lies before
+//! them where there is room, and otherwise behind them; only the superblock has its fixed place. The
+//! contents of other files fill the gaps.
 
 use std::collections::HashMap;
+use std::fs::File;
+use std::ops::Range;
 
 use mote_rootfs::tree::{Inode, InodeId, Node, Tree, TreePath};
 
@@ -16,6 +22,8 @@ use super::format::{
     encode_device,
 };
 use super::xattr;
+use crate::in_place::{BLOCKS_MAX, InPlace, block_in};
+use crate::space::Space;
 
 /// An inode follows the one before it unless it would cross into the next block. Half a block at
 /// most with what is inline: that leaves at most half of a block unused. Twice as much would need
@@ -23,11 +31,17 @@ use super::xattr;
 /// 6.2 GB: 98 MB against 248 MB, of 6.25 GB in all both times).
 const INLINE_MAX: u64 = BLOCK_BYTES / 2;
 
+/// The longest contents to fill gaps with: longer ones would leave as much of them unused.
+const GAP_BLOCKS_MAX: u32 = 16;
+
 /// A whole image.
 pub(super) struct Plan<'a> {
     pub(super) items: Vec<Item<'a>>,
     /// Time of the compact inodes.
     pub(super) build_time_s: i64,
+    pub(super) in_place: InPlace,
+    /// First block of the inodes; the superblock is in it if it is the first of all.
+    pub(super) meta_block: u32,
     /// First block of large directories.
     pub(super) directories_at: u64,
     /// Number of blocks.
@@ -40,8 +54,10 @@ pub(super) struct Item<'a> {
     pub(super) path: TreePath,
     pub(super) inode: &'a Inode,
     pub(super) header: Header,
-    /// Where the inode lies, in bytes.
+    /// Where the inode lies, in bytes from the first block of the inodes on.
     pub(super) at: u64,
+    /// The first block of contents that stay where they are.
+    pub(super) in_place: Option<u32>,
     /// Names, of a directory, in their order.
     pub(super) children: Vec<Child>,
 }
@@ -65,34 +81,72 @@ impl Item<'_> {
         }
     }
 
+    /// Blocks of the contents.
+    fn blocks(&self) -> u64 {
+        self.in_blocks().div_ceil(BLOCK_BYTES)
+    }
+
     /// Bytes that do not fill a block.
     pub(super) fn tail(&self) -> u64 {
         self.header.size % BLOCK_BYTES
     }
 }
 
+/// Where large contents should not lie before the rest is known: there is the superblock, and room
+/// for the inodes of some thousand files beside it.
+pub fn reserved() -> Vec<Range<u64>> {
+    std::iter::once(0..1 << 20).collect()
+}
+
 impl<'a> Plan<'a> {
-    pub(super) fn new(tree: &'a Tree) -> Result<Self, WriteError> {
-        let mut items = collect(tree)?;
+    /// Of a tree, some of whose contents may lie in `out`.
+    pub(super) fn new(tree: &'a Tree, out: &File) -> Result<Self, WriteError> {
+        let mut items = collect(tree, out)?;
         let build_time_s = most_frequent_time(&items);
         let mut at = SUPERBLOCK_AT + SUPERBLOCK_LEN as u64;
         for item in &mut items {
             item.header.form = form(&item.header, build_time_s);
             place_inode(item, &mut at);
         }
-        let directories_at = at.div_ceil(BLOCK_BYTES);
-        let mut blocks = directories_at;
-        let mut place = |item: &mut Item<'_>| place_contents(item, &mut blocks);
+        let inode_blocks = at.div_ceil(BLOCK_BYTES);
         let is_directory = |item: &&mut Item<'_>| item.inode.is_directory();
-        items.iter_mut().filter(is_directory).try_for_each(&mut place)?;
-        items.iter_mut().filter(|item| !is_directory(item)).try_for_each(&mut place)?;
-        let blocks = u32::try_from(blocks).map_err(|_| WriteError::TooManyInodes)?;
-        Ok(Self { items, build_time_s, directories_at, blocks })
+        let directories = items.iter().filter(|item| item.inode.is_directory());
+        let meta_blocks = inode_blocks + directories.map(Item::blocks).sum::<u64>();
+        let meta_blocks = u32::try_from(meta_blocks).map_err(|_| WriteError::TooManyInodes)?;
+
+        let in_place = items.iter().filter_map(|item| Some((item.in_place?, item.header.size)));
+        let in_place = InPlace::new(in_place);
+        let mut space = Space::between(in_place.blocks(), BLOCKS_MAX);
+        let first = space.free().next().filter(|first| first.start == 0);
+        let is_room_before = first.is_some_and(|first| first.end >= meta_blocks);
+        let meta_block = match is_room_before {
+            true => space.take_next_whole(meta_blocks),
+            false => space.take_whole(0, 1).and(space.take_last(meta_blocks)),
+        };
+        let meta_block = meta_block.ok_or(WriteError::TooManyInodes)?;
+        let directories_at = u64::from(meta_block) + inode_blocks;
+        let mut next_directory = directories_at;
+        for item in items.iter_mut().filter(is_directory).filter(|item| item.blocks() > 0) {
+            item.header.place = next_directory as u32;
+            next_directory += item.blocks();
+        }
+        let mut end = in_place.end().max(meta_block + meta_blocks);
+        let others = items.iter_mut().filter(|item| !is_directory(item));
+        for item in others.filter(|item| item.blocks() > 0) {
+            place_contents(item, &mut space)?;
+            end = end.max(item.header.place + item.blocks() as u32);
+        }
+        Ok(Self { items, build_time_s, in_place, meta_block, directories_at, blocks: end })
+    }
+
+    /// The first byte of the inodes' blocks.
+    pub(super) fn inodes_at(&self) -> u64 {
+        u64::from(self.meta_block) * BLOCK_BYTES
     }
 }
 
 /// All inodes in the order in which the tree names them, with their children but without places.
-fn collect(tree: &Tree) -> Result<Vec<Item<'_>>, WriteError> {
+fn collect<'a>(tree: &'a Tree, out: &File) -> Result<Vec<Item<'a>>, WriteError> {
     let mut items: Vec<Item<'_>> = Vec::new();
     let mut shared: HashMap<InodeId, usize> = HashMap::new();
     // The directories from the root down to where the walk is.
@@ -112,6 +166,10 @@ fn collect(tree: &Tree) -> Result<Vec<Item<'_>>, WriteError> {
                 path: entry.path,
                 inode: entry.inode,
                 at: 0,
+                in_place: match &entry.inode.node {
+                    Node::File(content) => block_in(out, content),
+                    _ => None,
+                },
                 children: Vec::new(),
             });
         }
@@ -195,7 +253,7 @@ fn form(header: &Header, build_time_s: i64) -> Form {
 fn place_inode(item: &mut Item<'_>, at: &mut u64) {
     let header = item.header.form.bytes() + u64::from(item.header.xattr_bytes);
     let mut len = header;
-    if item.tail() > 0 && header + item.tail() <= INLINE_MAX {
+    if item.in_place.is_none() && item.tail() > 0 && header + item.tail() <= INLINE_MAX {
         item.header.layout = Layout::Inline;
         len += item.tail();
     }
@@ -206,18 +264,15 @@ fn place_inode(item: &mut Item<'_>, at: &mut u64) {
     *at = (*at + len).next_multiple_of(SLOT_BYTES);
 }
 
-/// Gives the contents of an inode the next blocks.
-fn place_contents(item: &mut Item<'_>, next: &mut u64) -> Result<(), WriteError> {
-    let blocks = item.in_blocks().div_ceil(BLOCK_BYTES);
-    if blocks == 0 {
-        return Ok(());
-    }
-    // The last block of an image is at most 2^32 - 2.
-    let fits = u32::try_from(next.saturating_add(blocks)).is_ok();
-    if !fits {
-        return Err(WriteError::TooLarge { path: item.path.clone(), len: item.header.size });
-    }
-    item.header.place = *next as u32;
-    *next += blocks;
+/// Gives the contents of an inode blocks, unless they have some.
+fn place_contents(item: &mut Item<'_>, space: &mut Space) -> Result<(), WriteError> {
+    let place = match (item.in_place, u32::try_from(item.blocks())) {
+        (Some(block), _) => Some(block),
+        (None, Ok(blocks @ 0..=GAP_BLOCKS_MAX)) => space.take_next_whole(blocks),
+        (None, Ok(blocks)) => space.take_last(blocks),
+        (None, Err(_)) => None,
+    };
+    let too_large = || WriteError::TooLarge { path: item.path.clone(), len: item.header.size };
+    item.header.place = place.ok_or_else(too_large)?;
     Ok(())
 }

@@ -68,34 +68,42 @@ pub enum WriteError {
 /// Writes a tree as an uncompressed EROFS image into `out`, an empty file, and gives its size in
 /// bytes, a multiple of 4096.
 ///
+/// Contents may lie in `out` already, as stretches of it: from multiples of 4096 bytes on, not in
+/// the first block, and zeros in what they leave of their last block. They stay where they are, and
+/// everything else in `out` is lost. [`reserved`] are bytes that are better left free of them.
+///
 /// Blocks have 4 KiB, and the image uses no feature that a kernel with EROFS may lack; Linux 6.1
 /// and 6.12 are tried. The same tree gives the same bytes: inodes in the order of the tree's walk,
 /// no UUID, and as the time of the image the most frequent one of the tree. Inodes of that time take
 /// 32 bytes and the others 64 (also those with an owner above 65,535, or 4 GiB), so that each keeps
 /// its own seconds.
 ///
-/// Contents are copied once, the large ones by the kernel where it can; holes stay holes of `out`.
+/// Other contents are copied once, the large ones by the kernel where it can; holes stay holes of `out`.
 /// Memory is taken for names, their length and about 250 bytes for each, and for buffers of 1 MiB.
 ///
 /// # Errors
 ///
 /// See [`WriteError`].
+///
+/// # Panics
+///
+/// When contents lie in `out` otherwise.
 pub fn write_erofs(
     tree: &Tree,
     out: &File,
     on_progress: OnProgress<'_>,
 ) -> Result<u64, WriteError> {
-    let plan = Plan::new(tree)?;
+    let plan = Plan::new(tree, out)?;
     let bytes = u64::from(plan.blocks) * BLOCK_BYTES;
-    out.set_len(bytes).map_err(WriteError::Output)?;
+    plan.in_place.clear_others(out, bytes).map_err(WriteError::Output)?;
     let mut writer = Writer {
         out,
         plan: &plan,
-        inodes: Stream::new(out, 0),
+        inodes: Stream::new(out, plan.inodes_at()),
         directories: Stream::new(out, plan.directories_at * BLOCK_BYTES),
         contents: Contents::new(out, on_progress),
     };
-    writer.superblock();
+    writer.superblock()?;
     for item in &plan.items {
         writer.item(item)?;
     }
@@ -108,7 +116,7 @@ pub fn write_erofs(
 struct Writer<'a> {
     out: &'a File,
     plan: &'a Plan<'a>,
-    /// The superblock, and all inodes with what follows them.
+    /// All inodes with what follows them, and the superblock if they lie in the first block.
     inodes: Stream<'a>,
     /// The blocks of large directories.
     directories: Stream<'a>,
@@ -116,7 +124,7 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    fn superblock(&mut self) {
+    fn superblock(&mut self) -> Result<(), WriteError> {
         let root = &self.plan.items[0];
         let superblock = Superblock {
             checksum: None,
@@ -125,17 +133,23 @@ impl Writer<'_> {
             inodes: self.plan.items.len() as u64,
             build_time_s: self.plan.build_time_s,
             blocks: self.plan.blocks,
-            meta_block: 0,
+            meta_block: self.plan.meta_block,
             xattr_block: 0,
             incompat: 0,
         };
-        self.inodes.fill_to(SUPERBLOCK_AT);
-        self.inodes.buffer.extend_from_slice(&superblock.encode());
+        let mut first = Stream::new(self.out, 0);
+        first.fill_to(SUPERBLOCK_AT);
+        first.buffer.extend_from_slice(&superblock.encode());
+        match self.plan.meta_block {
+            0 => self.inodes = first,
+            _ => first.finish()?,
+        }
+        Ok(())
     }
 
     fn item(&mut self, item: &Item<'_>) -> Result<(), WriteError> {
         self.inodes.drain()?;
-        self.inodes.fill_to(item.at);
+        self.inodes.fill_to(self.plan.inodes_at() + item.at);
         item.header.encode(&mut self.inodes.buffer);
         xattr::encode(&item.inode.metadata.xattrs, &mut self.inodes.buffer);
         match &item.inode.node {
@@ -181,6 +195,9 @@ impl Writer<'_> {
             CopyError::Output(error) => WriteError::Output(error),
             CopyError::Cancelled(cancelled) => WriteError::Cancelled(cancelled),
         };
+        if item.in_place.is_some() {
+            return self.contents.advance(item.header.size).map_err(failed);
+        }
         let in_blocks = item.in_blocks();
         if in_blocks > 0 {
             self.contents.copy(content, 0..in_blocks, item.contents_at()).map_err(failed)?;

@@ -8,4 +8,4 @@ mod reader;
 mod writer;
 
 pub use reader::{FormatError, ReadError, Summary, list_ext4, read_ext4};
-pub use writer::{Ext4Options, Journal, WriteError, write_ext4};
+pub use writer::{Ext4Options, Journal, WriteError, reserved, write_ext4};

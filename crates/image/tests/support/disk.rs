@@ -4,7 +4,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use mote_rootfs::tree::{Content, DataRun, Device, Inode, Metadata, Node, Tree};
+use mote_rootfs::tree::{Content, DataRun, Device, Entry, Inode, Metadata, Node, Tree};
 use proptest::prelude::*;
 
 use super::{nodes, path, trees_of};
@@ -118,6 +118,51 @@ pub fn full_sample() -> Tree {
         put(format!("many/-name {index}").as_bytes(), Inode::file("", 0o644));
     }
     tree
+}
+
+/// The same tree without what ext4 has no place for.
+pub fn fitting(tree: &Tree) -> Tree {
+    let mut fitting = tree.clone();
+    for entry in tree.walk() {
+        let mut inode = entry.inode.clone();
+        let metadata = &mut inode.metadata;
+        metadata.mtime_s = metadata.mtime_s.clamp(i32::MIN.into(), 0x3_7fff_ffff);
+        let mut room = 3800usize;
+        metadata.xattrs.retain(|name, value| {
+            let is_acl = name.starts_with(b"system.posix_acl");
+            let is_foreign = name.starts_with(b"com.");
+            let fits = room.checked_sub(name.len() + value.len() + 20);
+            room = fits.unwrap_or(room);
+            fits.is_some() && !is_acl && !is_foreign
+        });
+        if inode != *entry.inode {
+            fitting.replace(&entry, inode);
+        }
+    }
+    fitting
+}
+
+trait Replace {
+    fn replace(&mut self, entry: &Entry<'_>, inode: Inode);
+}
+
+impl Replace for Tree {
+    /// Another inode for all names of the entry's.
+    fn replace(&mut self, entry: &Entry<'_>, inode: Inode) {
+        let others: Vec<_> = match entry.links {
+            1 => Vec::new(),
+            _ => {
+                let of_entry = self.walk().find(|other| other.path == entry.path).unwrap().id;
+                let names = self.walk().filter(|other| other.id == of_entry);
+                names.map(|other| other.path).filter(|path| *path != entry.path).collect()
+            }
+        };
+        self.insert(&entry.path, inode).unwrap();
+        for other in others {
+            self.remove(&other);
+            self.link(&other, &entry.path).unwrap();
+        }
+    }
 }
 
 /// An empty file to write an image into.

@@ -1,11 +1,12 @@
 //! What a layer changes.
 
 use std::fs::File;
-use std::io::BufRead;
 use std::sync::Arc;
 
 use super::Limit;
+use super::disk::{LARGE_BYTES, Region};
 use super::limits::Budget;
+use super::stream::Outlet;
 use crate::tar::{Archive, ArchiveError, Data, Entry, Kind};
 use crate::tree::{Content, DataRun, Inode, Metadata, Node, PathError, TreePath};
 
@@ -62,18 +63,20 @@ impl From<Limit> for Failure {
     }
 }
 
-/// Where the archive's bytes can be found again: in a file, from an offset on.
-#[derive(Clone)]
-pub(super) struct Place {
+/// Where the archive's bytes can be found again.
+pub(super) struct Place<'a> {
+    /// A file that has them from an offset on.
     pub(super) file: Arc<File>,
     pub(super) offset: u64,
+    /// Where large contents go instead.
+    pub(super) region: Option<Region<'a>>,
 }
 
 impl Changes {
     /// Reads an archive to its end.
-    pub(super) fn read<R: BufRead>(
-        archive: &mut Archive<R>,
-        place: &Place,
+    pub(super) fn read(
+        archive: &mut Archive<Outlet>,
+        mut place: Place<'_>,
         budget: &Budget,
     ) -> Result<Self, Failure> {
         let mut changes = Self::default();
@@ -83,12 +86,17 @@ impl Changes {
             if let Kind::File(data) = &entry.kind {
                 budget.check(Limit::Bytes, data.len)?;
             }
-            changes.add(entry, place)?;
+            changes.add(entry, &mut place, archive.reader_mut())?;
         }
         Ok(changes)
     }
 
-    fn add(&mut self, entry: Entry, place: &Place) -> Result<(), Failure> {
+    fn add(
+        &mut self,
+        entry: Entry,
+        place: &mut Place<'_>,
+        stream: &mut Outlet,
+    ) -> Result<(), Failure> {
         // As bytes: with the prefix, the name of a whiteout may be too long for a file.
         let (directory, name) = split_last(&entry.name);
         if name.starts_with(WHITEOUT) && (name == OPAQUE || !name.starts_with(AUFS)) {
@@ -99,7 +107,7 @@ impl Changes {
         }
         let path = entry.path()?;
         if !path.components().any(|name| name.starts_with(AUFS)) {
-            self.entries.push(change(path, entry, place));
+            self.entries.push(change(path, entry, |data| place.content(data, stream)));
         }
         Ok(())
     }
@@ -125,11 +133,11 @@ fn whiteout(directory: &[u8], name: &[u8]) -> Result<Whiteout, PathError> {
     TreePath::parse([&*directory, b"/", hidden.as_bytes()].concat()).map(Whiteout::Name)
 }
 
-fn change(path: TreePath, entry: Entry, place: &Place) -> Change {
+fn change(path: TreePath, entry: Entry, content: impl FnOnce(Data) -> Content) -> Change {
     let Entry { metadata, kind, .. } = entry;
     let node = match kind {
         Kind::Directory => Node::Directory,
-        Kind::File(data) => Node::File(content(data, place)),
+        Kind::File(data) => Node::File(content(data)),
         Kind::Symlink(target) => {
             // What Linux shows for all of them; archives have anything.
             let metadata = Metadata { mode: 0o777, ..metadata };
@@ -143,14 +151,28 @@ fn change(path: TreePath, entry: Entry, place: &Place) -> Change {
     Change::Put(path, Inode { node, metadata })
 }
 
-fn content(data: Data, place: &Place) -> Content {
-    let Place { file, offset } = place.clone();
-    match data.data_runs {
-        None if data.len == 0 => Content::Bytes(Arc::default()),
-        None => Content::Stretch { file, offset: offset + data.offset, len: data.len },
-        Some(runs) => {
-            let moved = |run: DataRun| DataRun { offset: offset + run.offset, ..run };
-            Content::Sparse { file, len: data.len, data: runs.into_iter().map(moved).collect() }
+impl Place<'_> {
+    /// A content of the archive that is about to come out of `stream`.
+    fn content(&mut self, data: Data, stream: &mut Outlet) -> Content {
+        let Data { offset, len, data_runs } = data;
+        let file = self.file.clone();
+        match data_runs {
+            None if len == 0 => Content::Bytes(Arc::default()),
+            None => {
+                let region = self.region.as_mut().filter(|_| len >= LARGE_BYTES);
+                match region.and_then(|region| Some((region.take(len)?, region.disk()))) {
+                    Some((at, disk)) => {
+                        let file = disk.file.clone();
+                        stream.divert(offset..offset + len, file.clone(), at);
+                        Content::Stretch { file, offset: at, len }
+                    }
+                    None => Content::Stretch { file, offset: self.offset + offset, len },
+                }
+            }
+            Some(runs) => {
+                let moved = |run: DataRun| DataRun { offset: self.offset + run.offset, ..run };
+                Content::Sparse { file, len, data: runs.into_iter().map(moved).collect() }
+            }
         }
     }
 }

@@ -35,6 +35,14 @@ pub enum LayerError {
         /// Why not.
         source: io::Error,
     },
+    /// Large contents could not be written where they are to lie.
+    #[error("the contents of {layer} cannot be written into the image")]
+    Disk {
+        /// The layer.
+        layer: String,
+        /// Why not.
+        source: io::Error,
+    },
     /// The layer is not a tar archive, or a damaged one.
     #[error("{layer} cannot be unpacked")]
     Archive {

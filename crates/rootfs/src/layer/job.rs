@@ -27,14 +27,15 @@ impl Job<'_> {
         let blob = self.layer.open().map_err(|source| self.unreadable(source))?;
         let compression = self.layer.compression.of(&blob);
         let compression = compression.map_err(|source| self.unreadable(source))?;
+        let region = self.work.regions[self.index];
         let (place, spool) = match (&blob, compression) {
             (Content::Stretch { file, offset, .. }, Compression::None) => {
-                (Place { file: file.clone(), offset: *offset }, None)
+                (Place { file: file.clone(), offset: *offset, region }, None)
             }
             _ => {
                 let spool = tempfile::tempfile_in(self.work.spool_dir);
                 let spool = Arc::new(spool.map_err(|source| self.unspoolable(source))?);
-                (Place { file: spool.clone(), offset: 0 }, Some(spool))
+                (Place { file: spool.clone(), offset: 0, region }, Some(spool))
             }
         };
         // Not compressed, both digests are of the same bytes, which are digested once.
@@ -48,7 +49,7 @@ impl Job<'_> {
             let pump = thread::Builder::new()
                 .spawn_scoped(scope, pump)
                 .map_err(|source| LayerError::Thread { source })?;
-            let changes = self.changes(outlet, &place, compression);
+            let changes = self.changes(outlet, place, compression);
             // An archive that seems cut off may only be the consequence of what the pump says.
             pump.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
             changes
@@ -104,7 +105,7 @@ impl Job<'_> {
     fn changes(
         &self,
         outlet: Outlet,
-        place: &Place,
+        place: Place<'_>,
         compression: Compression,
     ) -> Result<Changes, LayerError> {
         let layer = || self.layer.name.clone();
@@ -113,14 +114,15 @@ impl Job<'_> {
             Ok(changes) => Ok(changes),
             Err(Failure::Limit(limit)) => return Err(self.exceeded(limit)),
             Err(Failure::Archive(ArchiveError::Read(source))) => {
-                return Err(self.unspoolable(source));
+                return Err(self.unwritable(archive.reader_mut(), source));
             }
             Err(Failure::Archive(source)) => Err(LayerError::Archive { layer: layer(), source }),
             Err(Failure::Whiteout(whiteout, source)) => {
                 Err(LayerError::Whiteout { layer: layer(), whiteout, source })
             }
         };
-        let got = archive.into_inner().finish().map_err(|source| self.unspoolable(source))?;
+        let mut outlet = archive.into_inner();
+        let got = outlet.finish().map_err(|source| self.unwritable(&outlet, source))?;
         if let Some(got) = got {
             if compression == Compression::None {
                 self.check_digest(&got)?;
@@ -156,6 +158,13 @@ impl Job<'_> {
 
     fn unspoolable(&self, source: io::Error) -> LayerError {
         LayerError::Spool { layer: self.layer.name.clone(), source }
+    }
+
+    fn unwritable(&self, outlet: &Outlet, source: io::Error) -> LayerError {
+        match outlet.diversion_failed {
+            true => LayerError::Disk { layer: self.layer.name.clone(), source },
+            false => self.unspoolable(source),
+        }
     }
 
     fn exceeded(&self, limit: Limit) -> LayerError {

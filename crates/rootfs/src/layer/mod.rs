@@ -2,7 +2,8 @@
 //!
 //! Each layer is inflated once, into an unlinked file of its own, the spool; the tree's contents
 //! are stretches of that file. Of a layer that is not compressed, they are stretches of the layer.
-//! Contents are thus never held in memory, and nothing is unpacked.
+//! Contents are thus never held in memory, and nothing is unpacked. Where the tree is to become a
+//! [`Disk`], large contents are written into that instead, and not copied later.
 //!
 //! Layers are applied as the OCI image specification 1.1 says (`layer.md`). Where it is silent:
 //!
@@ -24,6 +25,7 @@
 
 mod apply;
 mod changes;
+mod disk;
 mod error;
 mod inflate;
 mod job;
@@ -34,7 +36,8 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
+pub use disk::Disk;
 pub use error::LayerError;
 pub use limits::{Limit, Limits};
-pub use read::{Progress, read_layers};
+pub use read::{Progress, Spool, read_layers};
 pub use source::{Compression, LayerSource};

@@ -10,6 +10,7 @@ use mote_process::Cancel;
 
 use super::apply::{self, apply};
 use super::changes::Changes;
+use super::disk::{Disk, Region};
 use super::job::Job;
 use super::limits::Budget;
 use super::{LayerError, LayerSource, Limits};
@@ -24,11 +25,19 @@ pub struct Progress {
     pub read: u64,
 }
 
+/// Where the bytes of layers go.
+#[derive(Clone, Copy, Debug)]
+pub struct Spool<'a> {
+    /// The folder for files without a name. They are there until the tree is gone.
+    pub dir: &'a Path,
+    /// The disk that the tree is to become, if it is to become one.
+    pub disk: Option<&'a Disk>,
+}
+
 /// Makes a tree of layers, the lowest first; see the [module](super) for how they are applied.
 ///
 /// `threads` layers are read at once, each by two threads: one inflates, one digests, writes the
-/// spool and reads the archive. The spool lies in `spool_dir`, on disk until the tree is gone.
-/// Digests are those of whole streams, to the last byte behind the archive's end, and right when
+/// spool and reads the archive. Digests are those of whole streams, to the last byte behind the archive's end, and right when
 /// the tree is returned.
 ///
 /// # Errors
@@ -36,14 +45,24 @@ pub struct Progress {
 /// See [`LayerError`]; nothing is left behind.
 pub fn read_layers(
     layers: &[LayerSource],
-    spool_dir: &Path,
+    spool: Spool<'_>,
     limits: &Limits,
     threads: usize,
     cancel: &Cancel,
     on_progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<Tree, LayerError> {
     let budget = Budget::new(*limits);
-    let work = Work { spool_dir, budget: &budget, cancel, on_progress, failure: Mutex::default() };
+    let work = Work {
+        spool_dir: spool.dir,
+        regions: match spool.disk {
+            Some(disk) => disk.regions(layers, limits.bytes),
+            None => vec![None; layers.len()],
+        },
+        budget: &budget,
+        cancel,
+        on_progress,
+        failure: Mutex::default(),
+    };
     let all_changes = work.read_all(layers, threads)?;
     let mut tree = Tree::new();
     for (layer, changes) in layers.iter().zip(all_changes) {
@@ -59,6 +78,8 @@ pub fn read_layers(
 /// What the threads share.
 pub(super) struct Work<'a> {
     pub(super) spool_dir: &'a Path,
+    /// Of each layer.
+    pub(super) regions: Vec<Option<Region<'a>>>,
     pub(super) budget: &'a Budget,
     pub(super) cancel: &'a Cancel,
     pub(super) on_progress: &'a (dyn Fn(Progress) + Sync),

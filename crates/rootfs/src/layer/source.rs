@@ -49,6 +49,33 @@ impl LayerSource {
     }
 }
 
+impl LayerSource {
+    /// How long the bytes are inflated, as the blob says: a multi-part blob may only say it of a
+    /// part, and a hostile one anything. Nothing if it does not say.
+    pub(super) fn inflated_len(&self) -> Option<u64> {
+        /// Deflate makes at most 258 bytes of two bits.
+        const DEFLATE_MOST: u64 = 1032;
+        /// Longest header of a frame (RFC 8878, 3.1.1.1).
+        const ZSTD_HEADER: u64 = 18;
+        let len = self.blob.len();
+        match self.compression.of(&self.blob).ok()? {
+            Compression::Auto | Compression::None => Some(len),
+            Compression::Gzip => {
+                let mut bytes = [0; 4];
+                self.blob.read_exact_at(&mut bytes, len.checked_sub(4)?).ok()?;
+                let inflated = u64::from(u32::from_le_bytes(bytes));
+                Some(inflated).filter(|&inflated| inflated <= len.saturating_mul(DEFLATE_MOST))
+            }
+            Compression::Zstd => {
+                let mut head = Vec::new();
+                self.blob.open().ok()?.take(ZSTD_HEADER).read_to_end(&mut head).ok()?;
+                zstd::zstd_safe::get_frame_content_size(&head).ok()?
+            }
+            Compression::Xz => None,
+        }
+    }
+}
+
 impl Compression {
     /// The same, [`Auto`](Self::Auto) decided.
     pub(super) fn of(self, blob: &Content) -> io::Result<Self> {

@@ -1,8 +1,10 @@
 //! The inflated bytes of a layer, on their way from the thread that inflates to the one that reads
 //! the archive.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, BufRead, Read};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
@@ -21,17 +23,27 @@ pub(super) struct Inlet {
     empty: Receiver<Vec<u8>>,
 }
 
-/// Where the stream comes out, read in place. Every byte goes into the digest and into the spool
-/// before it is seen.
+/// Where the stream comes out, read in place. Every byte goes into the digest before it is seen, and
+/// into a file afterwards: the spool, or another one that was named in time.
 pub(super) struct Outlet {
     full: Receiver<Vec<u8>>,
     empty: Sender<Vec<u8>>,
     chunk: Vec<u8>,
     used: usize,
     spool: Option<Arc<File>>,
+    diversions: VecDeque<Diversion>,
+    /// Set when such another file could not be written to.
+    pub(super) diversion_failed: bool,
     digest: Option<Sha256>,
-    /// Bytes that came so far.
+    /// Where the chunk begins in the stream.
     position: u64,
+}
+
+/// Bytes of the stream that go into another file than the spool.
+struct Diversion {
+    range: Range<u64>,
+    file: Arc<File>,
+    at: u64,
 }
 
 /// A stream that writes itself into `spool` and digests itself, where that is wanted.
@@ -47,6 +59,8 @@ pub(super) fn stream(spool: Option<Arc<File>>, digest: Option<Sha256>) -> (Inlet
         chunk: Vec::new(),
         used: 0,
         spool,
+        diversions: VecDeque::new(),
+        diversion_failed: false,
         digest,
         position: 0,
     };
@@ -84,11 +98,46 @@ fn read_full(reader: &mut dyn Read, buf: &mut [u8]) -> io::Result<usize> {
 }
 
 impl Outlet {
+    /// Has bytes that come next, or later, written to `at` of another file. Ranges ascend from call
+    /// to call.
+    pub(super) fn divert(&mut self, range: Range<u64>, file: Arc<File>, at: u64) {
+        self.diversions.push_back(Diversion { range, file, at });
+    }
+
+    /// Writes the chunk.
+    fn write(&mut self) -> io::Result<()> {
+        let end = self.position + self.chunk.len() as u64;
+        while self.position < end {
+            let from = self.chunk.len() - (end - self.position) as usize;
+            let bytes = |to: u64| &self.chunk[from..from + (to - self.position) as usize];
+            match self.diversions.front() {
+                Some(next) if next.range.start <= self.position => {
+                    let to = next.range.end.min(end);
+                    let at = next.at + (self.position - next.range.start);
+                    let written = next.file.write_all_at(bytes(to), at);
+                    written.inspect_err(|_| self.diversion_failed = true)?;
+                    if to == next.range.end {
+                        self.diversions.pop_front();
+                    }
+                    self.position = to;
+                }
+                next => {
+                    let to = next.map_or(end, |next| next.range.start.min(end));
+                    if let Some(spool) = &self.spool {
+                        spool.write_all_at(bytes(to), self.position)?;
+                    }
+                    self.position = to;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Reads what is left, and gives the digest of all.
-    pub(super) fn finish(mut self) -> io::Result<Option<[u8; 32]>> {
+    pub(super) fn finish(&mut self) -> io::Result<Option<[u8; 32]>> {
         loop {
             match self.fill_buf()?.len() {
-                0 => return Ok(self.digest.map(|digest| digest.finalize().into())),
+                0 => return Ok(self.digest.take().map(|digest| digest.finalize().into())),
                 count => self.consume(count),
             }
         }
@@ -99,6 +148,7 @@ impl BufRead for Outlet {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.used == self.chunk.len() {
             self.used = 0;
+            self.write()?;
             let read = std::mem::take(&mut self.chunk);
             if read.capacity() > 0 {
                 // Nobody fills chunks any more once the end was sent.
@@ -108,10 +158,6 @@ impl BufRead for Outlet {
             if let Some(digest) = &mut self.digest {
                 digest.update(&self.chunk);
             }
-            if let Some(spool) = &self.spool {
-                spool.write_all_at(&self.chunk, self.position)?;
-            }
-            self.position += self.chunk.len() as u64;
         }
         Ok(&self.chunk[self.used..])
     }

@@ -94,6 +94,11 @@ impl<R: BufRead> Archive<R> {
         }
     }
 
+    /// What the entries are read from; the content of the last one comes next.
+    pub(crate) fn reader_mut(&mut self) -> &mut R {
+        &mut self.input.reader
+    }
+
     /// What the entries were read from.
     pub(crate) fn into_inner(self) -> R {
         self.input.reader

@@ -111,6 +111,14 @@ impl Content {
         reader.read_exact(buf)
     }
 
+    /// The place of the first byte in `file`, if the content is a stretch of that very file.
+    pub fn place_in(&self, file: &File) -> Option<u64> {
+        match self {
+            Self::Stretch { file: own, offset, .. } if std::ptr::eq(&**own, file) => Some(*offset),
+            _ => None,
+        }
+    }
+
     /// The stretches that hold data, ascending and not empty; the rest is holes.
     pub fn data(&self) -> impl Iterator<Item = Range<u64>> {
         let (whole, runs): (_, &[DataRun]) = match self {

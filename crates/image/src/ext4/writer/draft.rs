@@ -2,6 +2,7 @@
 //! directories, and which blocks of a file hold data.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::ops::Range;
 
 use mote_rootfs::tree::{Content, Entry, Inode, Node, SOURCE_DATE_EPOCH, Tree, TreePath};
@@ -15,6 +16,7 @@ use crate::ext4::format::inode::{
 };
 use crate::ext4::format::xattr::{self, Unfit, Xattr};
 use crate::ext4::format::{FIRST_INODE, LOST_AND_FOUND, ROOT_INODE};
+use crate::in_place::{InPlace, block_in};
 
 /// Most names of a file (`EXT4_LINK_MAX` of `fs/ext4/ext4.h`). A directory with more
 /// subdirectories says that it has one, with the feature `dir_nlink`.
@@ -34,6 +36,8 @@ pub(super) struct Draft<'a> {
     /// Bytes.
     pub(super) size: u64,
     pub(super) body: Body<'a>,
+    /// The first block of contents that stay where they are.
+    pub(super) in_place: Option<u32>,
     /// Bytes behind the inode's fields.
     pub(super) inode_xattrs: Option<Box<[u8; INODE_LEN - XATTRS_AT]>>,
     pub(super) xattr_block: Option<Box<[u8; BLOCK_LEN]>>,
@@ -55,6 +59,7 @@ pub(super) enum Body<'a> {
 pub(super) struct Drafts<'a> {
     /// By ascending number.
     pub(super) inodes: Vec<Draft<'a>>,
+    pub(super) in_place: InPlace,
     /// The first number that is free.
     pub(super) next_number: u32,
 }
@@ -62,9 +67,17 @@ pub(super) struct Drafts<'a> {
 impl<'a> Drafts<'a> {
     /// Numbers the inodes of a tree in the order of its walk: the root has 2, the others 12 and
     /// more. 11 is `lost+found`, unless the tree has one of its own.
-    pub(super) fn new(tree: &'a Tree, seed: &[u8; 16]) -> Result<Self, WriteError> {
-        let mut drafts = Self { inodes: Vec::new(), next_number: FIRST_INODE + 1 };
-        let mut directories = drafts.number(tree)?;
+    ///
+    /// Contents may lie in `out` already.
+    pub(super) fn new(tree: &'a Tree, seed: &[u8; 16], out: &File) -> Result<Self, WriteError> {
+        let mut drafts = Self {
+            inodes: Vec::new(),
+            in_place: InPlace::new(std::iter::empty()),
+            next_number: FIRST_INODE + 1,
+        };
+        let mut directories = drafts.number(tree, out)?;
+        let in_place = drafts.inodes.iter().filter_map(|draft| Some((draft.in_place?, draft.size)));
+        drafts.in_place = InPlace::new(in_place);
         drafts.add_lost_and_found(&mut directories);
         drafts.fill_directories(&directories, seed)?;
         drafts.inodes.sort_by_key(|draft| draft.number);
@@ -72,7 +85,7 @@ impl<'a> Drafts<'a> {
     }
 
     /// Drafts all inodes; the directories among them are still empty, and returned.
-    fn number(&mut self, tree: &'a Tree) -> Result<Vec<Directory>, WriteError> {
+    fn number(&mut self, tree: &'a Tree, out: &File) -> Result<Vec<Directory>, WriteError> {
         let mut directories: Vec<Directory> = Vec::new();
         // The directories above the current name, as indices.
         let mut above: Vec<usize> = Vec::new();
@@ -98,7 +111,7 @@ impl<'a> Drafts<'a> {
                 directories.push(Directory { inode: number, parent, names: Vec::new() });
             }
             if is_first {
-                self.inodes.push(draft(entry, number)?);
+                self.inodes.push(draft(entry, number, out)?);
             }
         }
         Ok(directories)
@@ -164,6 +177,7 @@ impl Draft<'_> {
             flags: flags::EXTENTS,
             size: 0,
             body: Body::Bytes(Vec::new()),
+            in_place: None,
             inode_xattrs: None,
             xattr_block: None,
         }
@@ -218,7 +232,7 @@ fn kind_of(node: &Node) -> Kind {
     }
 }
 
-fn draft<'a>(entry: Entry<'a>, number: u32) -> Result<Draft<'a>, WriteError> {
+fn draft<'a>(entry: Entry<'a>, number: u32, out: &File) -> Result<Draft<'a>, WriteError> {
     let Entry { path, inode, links, .. } = entry;
     let metadata = &inode.metadata;
     if !(i64::from(i32::MIN)..=MTIME_MAX).contains(&metadata.mtime_s) {
@@ -238,6 +252,10 @@ fn draft<'a>(entry: Entry<'a>, number: u32) -> Result<Draft<'a>, WriteError> {
         links: links as u16,
         flags: if matches!(body, Body::Inode(_)) { 0 } else { flags::EXTENTS },
         size,
+        in_place: match body {
+            Body::Content(content) => block_in(out, content),
+            _ => None,
+        },
         body,
         inode_xattrs,
         xattr_block,
@@ -338,7 +356,8 @@ mod tests {
     fn lost_and_found_has_eleven_unless_the_tree_has_one() {
         let mut tree = Tree::new();
         let numbers = |tree: &Tree| {
-            let drafts = Drafts::new(tree, &[0; 16]).unwrap();
+            let out = tempfile::tempfile().unwrap();
+            let drafts = Drafts::new(tree, &[0; 16], &out).unwrap();
             drafts.inodes.iter().map(|draft| draft.number).collect::<Vec<_>>()
         };
         assert_eq!(numbers(&tree), [2, 11]);

@@ -1,5 +1,7 @@
 //! How many groups, descriptors and inodes a file system of some size has.
 
+use std::ops::Range;
+
 use crate::ext4::format::group::{DESCRIPTOR_LEN, has_superblock};
 use crate::ext4::format::inode::INODE_LEN;
 
@@ -25,6 +27,9 @@ const BYTES_PER_INODE: u64 = 16 * 1024;
 /// What is left behind the last whole group is a group only with this many blocks for data.
 const LAST_GROUP_BLOCKS_MIN: u64 = 64;
 
+/// Blocks for more descriptors: one block of pointers names them.
+const RESERVED_GDT_BLOCKS_MAX: u32 = (BLOCK_LEN / 4) as u32;
+
 /// How far `resize2fs` can grow the file system without moving anything.
 const GROWTH: u64 = 1024;
 
@@ -38,6 +43,18 @@ pub(super) struct Geometry {
     /// Blocks behind it that are kept for more descriptors.
     pub(super) reserved_gdt_blocks: u32,
     pub(super) inodes_per_group: u32,
+}
+
+/// Where contents must not lie before the size is known: there are superblocks and descriptors, in
+/// file systems of whatever size.
+pub fn reserved() -> Vec<Range<u64>> {
+    const GROUPS_MAX: u32 = u32::MAX / GROUP_BLOCKS;
+    let blocks = 1 + gdt_blocks(GROUPS_MAX) + RESERVED_GDT_BLOCKS_MAX;
+    let range = |group: u32| {
+        let first = u64::from(group) * u64::from(GROUP_BLOCKS);
+        first * BLOCK_LEN as u64..(first + u64::from(blocks)) * BLOCK_LEN as u64
+    };
+    (0..=GROUPS_MAX).filter(|&group| has_superblock(group)).map(range).collect()
 }
 
 impl Geometry {
@@ -108,10 +125,9 @@ fn gdt_blocks(groups: u32) -> u32 {
 
 /// As many as one block of pointers to them can name (`mke2fs` has the same bounds).
 fn reserved_gdt_blocks(blocks: u32, groups: u32) -> u32 {
-    const POINTERS: u32 = (BLOCK_LEN / 4) as u32;
     let grown = (u64::from(blocks) * GROWTH).min(u32::MAX.into()) as u32;
     let wanted = gdt_blocks(grown.div_ceil(GROUP_BLOCKS));
-    (wanted - gdt_blocks(groups)).min(POINTERS)
+    (wanted - gdt_blocks(groups)).min(RESERVED_GDT_BLOCKS_MAX)
 }
 
 #[cfg(test)]
@@ -139,6 +155,22 @@ mod tests {
             );
             assert_eq!(numbers, wanted, "{blocks}");
         }
+    }
+
+    #[test]
+    fn what_any_size_has_is_reserved() {
+        let reserved = reserved();
+        for blocks in [1, 4096, 262_144, 1 << 28, u32::MAX] {
+            let geometry = Geometry::new(blocks, 100).unwrap();
+            let byte = |block: u32| u64::from(block) * BLOCK_LEN as u64;
+            for group in (0..geometry.groups).filter(|&group| geometry.super_blocks(group) > 0) {
+                let first = geometry.first_block(group);
+                let last = byte(first + geometry.super_blocks(group)) - 1;
+                let range = reserved.iter().find(|range| range.contains(&last)).unwrap();
+                assert_eq!(range.start, byte(first));
+            }
+        }
+        assert_eq!(reserved.len(), 25);
     }
 
     #[test]

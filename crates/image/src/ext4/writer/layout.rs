@@ -1,14 +1,17 @@
 //! A place for everything, in a file system of a given size.
 
+use std::ops::Range;
+
 use super::draft::{Body, Draft, Drafts};
 use super::geometry::{BLOCK_LEN, Geometry, LOG_GROUPS_PER_FLEX};
 use super::options::Journal;
-use super::space::Space;
 use crate::ext4::format::JOURNAL_INODE;
 use crate::ext4::format::extent::{
     Child, EXTENT_BLOCKS_MAX, Extent, ROOT_ENTRIES, capacity, put_index, put_leaf,
 };
 use crate::ext4::format::inode::{BLOCK_LEN as INODE_BLOCK_LEN, kind};
+use crate::in_place::InPlace;
+use crate::space::Space;
 
 /// Where everything lies.
 #[derive(Debug)]
@@ -61,14 +64,18 @@ pub(super) struct Short {
 
 impl Layout {
     /// Lays everything out in at most so many blocks. Directories, links and attributes lie before
-    /// the contents of files.
+    /// the contents of files, but for those that have their place.
     pub(super) fn new(drafts: &Drafts<'_>, journal: Journal, blocks: u32) -> Result<Self, Short> {
         let geometry = Geometry::new(blocks, drafts.next_number.into())
             .map_err(|try_blocks| Short { try_blocks })?;
+        let missing = drafts.in_place.end().saturating_sub(geometry.blocks);
+        if missing > 0 {
+            return Err(Short { try_blocks: u64::from(blocks) + u64::from(missing) });
+        }
         let Some(journal_blocks) = journal.blocks(geometry.blocks.into()) else {
             return Err(Short { try_blocks: Journal::FILE_SYSTEM_BLOCKS_MIN });
         };
-        let mut placer = Placer { space: free_space(&geometry), short: 0 };
+        let mut placer = Placer { space: free_space(&geometry, &drafts.in_place), short: 0 };
         let groups = placer.groups(&geometry);
         let resize_block = (geometry.reserved_gdt_blocks > 0).then(|| placer.block());
         let journal = (journal_blocks > 0).then(|| {
@@ -92,12 +99,29 @@ impl Layout {
     }
 }
 
-fn free_space(geometry: &Geometry) -> Space {
+/// All that neither superblocks and descriptors have, nor contents.
+fn free_space(geometry: &Geometry, in_place: &InPlace) -> Space {
     let supers = (0..geometry.groups).map(|group| {
         let first = geometry.first_block(group);
         first..first + geometry.super_blocks(group)
     });
-    Space::between(supers.filter(|range| !range.is_empty()), geometry.blocks)
+    let mut used: Vec<_> =
+        supers.filter(|range| !range.is_empty()).chain(in_place.blocks()).collect();
+    used.sort_by_key(|range| range.start);
+    let is_apart = |pair: &[Range<u32>]| pair[0].end <= pair[1].start;
+    assert!(used.windows(2).all(is_apart), "contents lie in reserved blocks of the image");
+    Space::between(used.into_iter(), geometry.blocks)
+}
+
+/// Consecutive blocks as extents.
+fn extents_at(first: u32, blocks: u32) -> Vec<Extent> {
+    let extent = |logical: u32| Extent {
+        logical,
+        physical: u64::from(first) + u64::from(logical),
+        len: (blocks - logical).min(EXTENT_BLOCKS_MAX),
+        is_written: true,
+    };
+    (0..blocks).step_by(EXTENT_BLOCKS_MAX as usize).map(extent).collect()
 }
 
 /// The journal, with its superblock.
@@ -136,6 +160,19 @@ impl Placer {
     }
 
     fn inode(&mut self, draft: &Draft<'_>) -> Placed {
+        let extents = match draft.in_place {
+            Some(first) => extents_at(first, draft.size.div_ceil(BLOCK_LEN as u64) as u32),
+            None => self.extents(draft),
+        };
+        let nodes = match draft.body {
+            Body::Inode(block) => Nodes { root: block, others: Vec::new() },
+            _ => self.nodes(&extents),
+        };
+        let xattr_block = draft.xattr_block.as_ref().map(|_| self.block());
+        Placed { extents, nodes, xattr_block }
+    }
+
+    fn extents(&mut self, draft: &Draft<'_>) -> Vec<Extent> {
         let mut extents = Vec::new();
         for run in draft.runs() {
             let mut logical = run.start;
@@ -151,12 +188,7 @@ impl Placer {
                 logical += len;
             }
         }
-        let nodes = match draft.body {
-            Body::Inode(block) => Nodes { root: block, others: Vec::new() },
-            _ => self.nodes(&extents),
-        };
-        let xattr_block = draft.xattr_block.as_ref().map(|_| self.block());
-        Placed { extents, nodes, xattr_block }
+        extents
     }
 
     /// The extent tree, from its leaves to its root.

@@ -12,7 +12,7 @@ mod options;
 mod output;
 mod resize;
 mod size;
-mod space;
 
+pub use geometry::reserved;
 pub use options::{Ext4Options, Journal, WriteError};
 pub use output::write_ext4;

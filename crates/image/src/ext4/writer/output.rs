@@ -31,9 +31,17 @@ const UUID: [u8; 16] = 0x6d6f_7465_6578_4400_8000_6d6f_7465_0004_u128.to_be_byte
 /// times of an inode are its time of modification. Extended attributes outside the namespaces of
 /// Linux are left out: they could neither be stored nor be seen.
 ///
+/// Contents may lie in the file already, as stretches of it: from multiples of 4096 bytes on, not
+/// where [`reserved`](super::reserved) says, and with zeros in what they leave of their last block.
+/// They stay where they are. Everything else in the file is lost.
+///
 /// # Errors
 ///
 /// See [`WriteError`]; the file is then not a file system.
+///
+/// # Panics
+///
+/// When contents lie in `out` otherwise.
 pub fn write_ext4(
     tree: &Tree,
     out: &File,
@@ -42,9 +50,9 @@ pub fn write_ext4(
 ) -> Result<u64, WriteError> {
     let label = label(&options.label)?;
     let uuid = options.uuid.unwrap_or(UUID);
-    let drafts = Drafts::new(tree, &uuid)?;
+    let drafts = Drafts::new(tree, &uuid, out)?;
     let (layout, size_bytes) = size::fit(&drafts, options)?;
-    out.set_len(0).and_then(|()| out.set_len(size_bytes)).map_err(WriteError::Output)?;
+    drafts.in_place.clear_others(out, size_bytes).map_err(WriteError::Output)?;
 
     let output = Output { out, drafts: &drafts, layout: &layout };
     let mut contents = Contents::new(out, on_progress);
@@ -63,6 +71,14 @@ fn label(label: &str) -> Result<[u8; 16], WriteError> {
         _ => return Err(WriteError::Label { label: label.to_owned() }),
     }
     Ok(bytes)
+}
+
+fn not_copied(draft: &Draft<'_>, error: CopyError) -> WriteError {
+    match error {
+        CopyError::Content(source) => WriteError::Content { path: draft.path.clone(), source },
+        CopyError::Output(error) => WriteError::Output(error),
+        CopyError::Cancelled(cancelled) => WriteError::Cancelled(cancelled),
+    }
 }
 
 fn byte(block: impl Into<u64>) -> u64 {
@@ -96,17 +112,14 @@ impl Output<'_> {
             Body::Bytes(bytes) => {
                 self.bytes(bytes, &placed.extents).map_err(WriteError::Output)?;
             }
+            Body::Content(_) if draft.in_place.is_some() => {
+                contents.advance(draft.size).map_err(|error| not_copied(draft, error))?;
+            }
             Body::Content(content) => {
                 for extent in &placed.extents {
                     let range = bytes_of(extent, content.len());
                     let copied = contents.copy(content, range, byte(extent.physical));
-                    copied.map_err(|error| match error {
-                        CopyError::Content(source) => {
-                            WriteError::Content { path: draft.path.clone(), source }
-                        }
-                        CopyError::Output(error) => WriteError::Output(error),
-                        CopyError::Cancelled(cancelled) => WriteError::Cancelled(cancelled),
-                    })?;
+                    copied.map_err(|error| not_copied(draft, error))?;
                 }
             }
         }

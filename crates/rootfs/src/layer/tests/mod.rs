@@ -5,12 +5,12 @@ mod tools;
 mod umoci;
 
 use std::io::{Read, Write};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use mote_process::Cancel;
 use sha2::{Digest, Sha256};
 
-use super::{Compression, LayerError, LayerSource, Limits, Progress, read_layers};
+use super::{Compression, Disk, LayerError, LayerSource, Limits, Progress, Spool, read_layers};
 use crate::tar::testing::{Member, archive};
 use crate::tree::{Content, Node, Tree, TreePath};
 
@@ -26,9 +26,25 @@ fn layer(name: &str, bytes: Vec<u8>) -> LayerSource {
 
 fn read_within(layers: &[LayerSource], limits: &Limits) -> Result<Tree, LayerError> {
     let dir = tempfile::tempdir().unwrap();
-    let tree = read_layers(layers, dir.path(), limits, 2, &Cancel::default(), &|_| {});
+    let read = |disk| {
+        let spool = Spool { dir: dir.path(), disk };
+        read_layers(layers, spool, limits, 2, &Cancel::default(), &|_| {})
+    };
+    let tree = read(None);
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "the spool has no name");
+    let disk = disk();
+    match (&tree, &read(Some(&disk))) {
+        (Ok(tree), Ok(onto_disk)) => assert_eq!(tree, onto_disk),
+        // Of several errors at once, either may be the first.
+        (Err(_), Err(_)) => {}
+        (_, other) => panic!("{other:?} onto a disk"),
+    }
     tree
+}
+
+fn disk() -> Disk {
+    let file = Arc::new(tempfile::tempfile().unwrap());
+    Disk { file, reserved: vec![0..8192, 1 << 20..(1 << 20) + 4096], end: u64::MAX }
 }
 
 fn read(layers: &[LayerSource]) -> Result<Tree, LayerError> {
@@ -363,20 +379,80 @@ fn progress_ends_with_the_blob_and_a_wish_to_stop_counts() {
     let seen = Mutex::new([0; 2]);
     let on_progress = |Progress { layer, read }: Progress| seen.lock().unwrap()[layer] = read;
     let dir = tempfile::tempdir().unwrap();
+    let spool = Spool { dir: dir.path(), disk: None };
     let limits = Limits::default();
     let cancel = Cancel::default();
-    read_layers(&layers, dir.path(), &limits, 1, &cancel, &on_progress).unwrap();
+    read_layers(&layers, spool, &limits, 1, &cancel, &on_progress).unwrap();
     assert_eq!(*seen.lock().unwrap(), [0, 1].map(|index: usize| layers[index].blob.len()));
     cancel.cancel(2);
-    let error = read_layers(&layers, dir.path(), &limits, 1, &cancel, &on_progress).unwrap_err();
+    let error = read_layers(&layers, spool, &limits, 1, &cancel, &on_progress).unwrap_err();
     assert_eq!(error.to_string(), "stopped by SIGINT");
 }
 
 #[test]
 fn a_spool_that_cannot_be_made_is_an_error() {
     let source = layer("l", gzip(&archive(&[])));
-    let nowhere = std::path::Path::new("/no/such");
+    let nowhere = Spool { dir: std::path::Path::new("/no/such"), disk: None };
     let (limits, cancel) = (Limits::default(), Cancel::default());
     let error = read_layers(&[source], nowhere, &limits, 1, &cancel, &|_| {}).unwrap_err();
     assert_eq!(error.to_string(), "the work file for l cannot be written");
+}
+
+/// Bytes that no two stretches of have in common.
+fn noise(len: usize, seed: u64) -> Vec<u8> {
+    let mut state = seed;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 33) as u8
+    };
+    (0..len).map(|_| next()).collect()
+}
+
+/// The places of contents on the disk, and that they are there.
+fn places(layers: &[LayerSource], disk: &Disk) -> Vec<(String, Option<u64>)> {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = Spool { dir: dir.path(), disk: Some(disk) };
+    let tree = read_layers(layers, spool, &Limits::default(), 2, &Cancel::default(), &|_| {});
+    let tree = tree.unwrap();
+    assert_eq!(tree, read(layers).unwrap());
+    let place = |entry: crate::tree::Entry<'_>| match &entry.inode.node {
+        Node::File(content) => Some((entry.path.to_string(), content.place_in(&disk.file))),
+        _ => None,
+    };
+    tree.walk().filter_map(place).collect()
+}
+
+#[test]
+fn large_contents_lie_where_they_stay() {
+    let member = |name: &str, len, seed| Member::file(name, &noise(len, seed));
+    let lower = archive(&[
+        member("big", 300_000, 1),
+        member("gone", 70_000, 2),
+        member("small", 65_535, 3),
+        member("least", 65_536, 4),
+    ]);
+    let upper = archive(&[file(".wh.gone", ""), member("sub/upper", 100_000, 5)]);
+    let expect = |bytes: &[(&str, Option<u64>)]| {
+        bytes.iter().map(|&(path, at)| (path.to_owned(), at)).collect::<Vec<_>>()
+    };
+    assert_eq!(lower.len(), 504_320);
+    let region_end = 8192 + 504_320_u64.next_multiple_of(4096);
+    // 300,000 bytes take 74 blocks, and 70,000 take 18.
+    let expected = expect(&[
+        ("/big", Some(8192)),
+        ("/least", Some(8192 + 92 * 4096)),
+        ("/small", None),
+        ("/sub/upper", Some(region_end)),
+    ]);
+    let whole = |bytes: &[u8]| zstd::bulk::compress(bytes, 1).unwrap();
+    for compress in [<[u8]>::to_vec, gzip, whole] {
+        let layers = [layer("lower", compress(&lower)), layer("upper", compress(&upper))];
+        assert_eq!(places(&layers, &disk()), expected);
+    }
+    // What does not say how long it is has no place of its own.
+    let streamed = zstd::stream::encode_all(&*lower, 1).unwrap();
+    let layers = [layer("lower", streamed), layer("upper", gzip(&upper))];
+    let expected =
+        expect(&[("/big", None), ("/least", None), ("/small", None), ("/sub/upper", Some(8192))]);
+    assert_eq!(places(&layers, &disk()), expected);
 }

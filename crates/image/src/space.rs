@@ -4,14 +4,14 @@ use std::ops::Range;
 
 /// The free blocks, as ranges in ascending order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Space {
+pub(crate) struct Space {
     /// Descending, so that the first blocks are taken at the end of the vector.
     free: Vec<Range<u32>>,
 }
 
 impl Space {
     /// Everything between the ranges in use, which ascend.
-    pub(super) fn between(used: impl Iterator<Item = Range<u32>>, end: u32) -> Self {
+    pub(crate) fn between(used: impl Iterator<Item = Range<u32>>, end: u32) -> Self {
         let mut free = Vec::new();
         let mut at = 0;
         for range in used.chain(std::iter::once(end..end)) {
@@ -25,17 +25,17 @@ impl Space {
     }
 
     /// The free ranges, ascending.
-    pub(super) fn free(&self) -> impl Iterator<Item = Range<u32>> {
+    pub(crate) fn free(&self) -> impl Iterator<Item = Range<u32>> {
         self.free.iter().rev().cloned()
     }
 
     /// Number of free blocks.
-    pub(super) fn blocks(&self) -> u32 {
+    pub(crate) fn blocks(&self) -> u32 {
         self.free.iter().map(|range| range.end - range.start).sum()
     }
 
     /// Takes `len` blocks in one piece, the first there are at or after `from`.
-    pub(super) fn take_whole(&mut self, from: u32, len: u32) -> Option<u32> {
+    pub(crate) fn take_whole(&mut self, from: u32, len: u32) -> Option<u32> {
         let start = |range: &Range<u32>| range.start.max(from);
         let fits = |range: &Range<u32>| {
             range.end.checked_sub(start(range)).is_some_and(|room| room >= len)
@@ -49,8 +49,28 @@ impl Space {
         Some(taken)
     }
 
+    /// Takes `len` blocks in one piece, the first there are behind what was taken so before; free
+    /// ranges that are too short are given up.
+    pub(crate) fn take_next_whole(&mut self, len: u32) -> Option<u32> {
+        loop {
+            let range = self.free.last_mut()?;
+            if range.end - range.start >= len {
+                range.start += len;
+                return Some(range.start - len);
+            }
+            self.free.pop();
+        }
+    }
+
+    /// Takes `len` blocks behind all that is in use.
+    pub(crate) fn take_last(&mut self, len: u32) -> Option<u32> {
+        let range = self.free.first_mut().filter(|range| range.end - range.start >= len)?;
+        range.start += len;
+        Some(range.start - len)
+    }
+
     /// Takes up to `len` blocks in one piece, the first that are free; `None` when none are.
-    pub(super) fn take_some(&mut self, len: u32) -> Option<Range<u32>> {
+    pub(crate) fn take_some(&mut self, len: u32) -> Option<Range<u32>> {
         let range = self.free.last_mut()?;
         let taken = range.start..range.start + len.min(range.end - range.start);
         range.start = taken.end;
@@ -78,5 +98,18 @@ mod tests {
         assert_eq!(space.take_some(9), Some(8..10));
         assert_eq!(space.take_some(9), Some(16..20));
         assert_eq!(space.take_some(1), None);
+    }
+
+    #[test]
+    fn whole_pieces_are_taken_in_one_direction_or_from_the_end() {
+        let mut space = Space::between([0..2, 4..10, 16..20].into_iter(), 100);
+        assert_eq!(space.take_last(5), Some(20));
+        assert_eq!(space.take_next_whole(1), Some(2));
+        assert_eq!(space.take_next_whole(2), Some(10), "3 is given up");
+        assert_eq!(space.take_next_whole(1), Some(12));
+        assert_eq!(space.free().collect::<Vec<_>>(), [13..16, 25..100]);
+        assert_eq!(space.take_last(76), None);
+        assert_eq!(space.take_next_whole(75), Some(25));
+        assert_eq!(space.take_next_whole(1), None);
     }
 }
