@@ -42,14 +42,15 @@ pub struct Ways {
 }
 
 impl Ways {
-    /// All steps, each after those that it builds on.
+    /// All steps, each after those that it builds on. What is compared with the limit follows it:
+    /// with gigabytes of other files in memory, all writing takes longer.
     pub const STEPS: [Step; 7] = [
         Step::Limit,
         Step::MoteErofs,
+        Step::MoteExt4,
         Step::Copy,
         Step::Unpack,
         Step::MkfsErofs,
-        Step::MoteExt4,
         Step::Mke2fs,
     ];
 
