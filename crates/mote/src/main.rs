@@ -22,8 +22,11 @@ fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // Not being able to print the help leaves nothing else to do.
-            let _ = error.print();
+            match args::explain(&error) {
+                Some(text) => eprint!("{text}"),
+                // Not being able to print the help leaves nothing else to do.
+                None => drop(error.print()),
+            }
             let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
             return if asked { ExitCode::SUCCESS } else { ExitCode::from(FAILED) };
         }

@@ -1,5 +1,6 @@
 //! The command line: what each verb takes. Parsing only; what a verb does stands in `commands`.
 
+mod docker;
 mod image;
 mod kernel;
 mod pull;
@@ -8,6 +9,7 @@ mod value;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use docker::explain;
 pub use image::{ImageBuild, ImageCommand, ImageInspect, Target};
 pub use kernel::{
     ConfigArgs, KernelBuild, KernelCommand, KernelConfig, KernelExplain, KernelTest, Menuconfig,

@@ -64,7 +64,7 @@ pub struct Run {
     pub cpus: Option<u32>,
 
     /// The guest's network
-    #[arg(long, value_name = "user|user:dhcp|none", value_parser = |text: &str| hinted(text.parse::<Network>(), UnknownWord::hint))]
+    #[arg(long, alias = "net", value_name = "user|user:dhcp|none", value_parser = |text: &str| hinted(text.parse::<Network>(), UnknownWord::hint))]
     pub network: Option<Network>,
 
     /// Publish a port of the guest, on 127.0.0.1 unless an address is given

@@ -57,6 +57,25 @@ fn what_is_wrong_in_a_recipe_is_told_with_its_line_and_the_nearest_name() {
 }
 
 #[test]
+fn flags_of_docker_that_are_not_there_are_told_with_a_way() {
+    let sandbox = sandbox();
+    let table: [(&[&str], &str, &str); 5] = [
+        (&["-d"], "-d", "`&`"),
+        (&["-itd"], "-d", "`&`"),
+        (&["--name=one"], "--name", "ends with it"),
+        (&["-v", "/srv:/srv"], "-v", "mote image build --overlay"),
+        (&["--privileged"], "--privileged", "kernel of its own"),
+    ];
+    for (flags, flag, hint) in table {
+        let run = sandbox.mote(["run"]).args(flags.to_vec()).args(["recipe:busybox"]);
+        let failed = run.run().expect_code(125);
+        failed.expect_said(&[&format!("error: there is no {flag}\nhint: "), hint]);
+    }
+    // A word of another verb's.
+    sandbox.mote(["pull", "-v", "x"]).run().expect_code(125).expect_said(&["unexpected argument"]);
+}
+
+#[test]
 fn values_of_flags_are_checked() {
     let sandbox = sandbox();
     let table = [
