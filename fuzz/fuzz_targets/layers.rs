@@ -3,10 +3,11 @@
 
 use std::io::Read;
 use std::path::Path;
+use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
 use mote_process::Cancel;
-use mote_rootfs::layer::{Compression, LayerSource, Limits, Spool, read_layers};
+use mote_rootfs::layer::{Compression, Disk, LayerSource, Limits, Spool, read_layers};
 use mote_rootfs::tree::{Content, Node, Tree};
 
 /// What parts layers in an input: a block that begins so.
@@ -19,13 +20,17 @@ const LIMITS: Limits = Limits { bytes: 8 << 20, entries: 10_000, metadata_bytes:
 
 fuzz_target!(|input: &[u8]| {
     let layers = layers(input);
-    let read = || {
-        let spool = Path::new("/dev/shm");
-        read_layers(&layers, Spool { dir: spool, disk: None }, &LIMITS, 1, &Cancel::default(), &|_| {})
+    let read = |disk| {
+        let spool = Spool { dir: Path::new("/dev/shm"), disk };
+        read_layers(&layers, spool, &LIMITS, 1, &Cancel::default(), &|_| {})
     };
-    if let Ok(tree) = read() {
+    if let Ok(tree) = read(None) {
         check(&tree);
-        assert_eq!(read().expect("the same bytes are the same tree"), tree);
+        let file = Arc::new(tempfile::tempfile_in("/dev/shm").expect("there is room"));
+        let disk = Disk { file, reserved: vec![0..4096, 1 << 16..1 << 17], end: 1 << 20 };
+        let onto_disk = read(Some(&disk)).expect("the same bytes are the same tree");
+        check(&onto_disk);
+        assert_eq!(onto_disk, tree);
     }
 });
 

@@ -45,7 +45,11 @@ pub(crate) fn replace_file<T>(
     let nameless = nameless_beside(to);
     let file = match &nameless {
         Some(file) => file.try_clone().map_err(EngineError::Descriptor)?,
-        None => File::create(&partial.0).map_err(EngineError::io("create", to))?,
+        None => {
+            let mut options = File::options();
+            let new = options.read(true).write(true).create(true).truncate(true).open(&partial.0);
+            new.map_err(EngineError::io("create", to))?
+        }
     };
     let result = write_all(to, file, write)?;
     if let Some(file) = nameless {

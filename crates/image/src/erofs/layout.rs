@@ -116,13 +116,10 @@ impl<'a> Plan<'a> {
 
         let in_place = items.iter().filter_map(|item| Some((item.in_place?, item.header.size)));
         let in_place = InPlace::new(in_place);
+        let is_superblock_free = in_place.blocks().all(|blocks| blocks.start > 0);
+        assert!(is_superblock_free, "a content lies in the first block of the image");
         let mut space = Space::between(in_place.blocks(), BLOCKS_MAX);
-        let first = space.free().next().filter(|first| first.start == 0);
-        let is_room_before = first.is_some_and(|first| first.end >= meta_blocks);
-        let meta_block = match is_room_before {
-            true => space.take_next_whole(meta_blocks),
-            false => space.take_whole(0, 1).and(space.take_last(meta_blocks)),
-        };
+        let meta_block = place_metadata(&mut space, meta_blocks);
         let meta_block = meta_block.ok_or(WriteError::TooManyInodes)?;
         let directories_at = u64::from(meta_block) + inode_blocks;
         let mut next_directory = directories_at;
@@ -247,6 +244,16 @@ fn form(header: &Header, build_time_s: i64) -> Form {
         && u32::try_from(header.size).is_ok()
         && [header.links, header.uid, header.gid].iter().all(|&id| u16::try_from(id).is_ok());
     if fits { Form::Compact } else { Form::Extended }
+}
+
+/// A place for inodes and directories, of an image of which the first block is free: before all
+/// contents, or else behind them, the first block then being the superblock's alone.
+fn place_metadata(space: &mut Space, blocks: u32) -> Option<u32> {
+    let first = space.free().next();
+    match first {
+        Some(first) if first.end >= blocks => space.take_next_whole(blocks),
+        _ => space.take_whole(0, 1).and(space.take_last(blocks)),
+    }
 }
 
 /// Gives an inode a place from `at` on, and decides whether the end of its contents follows it.
