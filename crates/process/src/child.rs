@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, kill_process_group, pidfd_open};
 
+use crate::guard::Guard;
 use crate::poll_until;
 
 /// Whom a signal to a child reaches.
@@ -21,13 +22,15 @@ pub(crate) enum Reach {
 
 /// A running program with its process group; killed and reaped when dropped.
 ///
-/// It also dies, by the kernel's hand, when this process does.
+/// It also dies, by the kernel's hand, when this process does; what it has started dies with it where
+/// it is guarded.
 #[derive(Debug)]
 pub struct Child {
     inner: std::process::Child,
     pid: Pid,
     reach: Reach,
     exit: OwnedFd,
+    guard: Option<Guard>,
     status: Option<ExitStatus>,
 }
 
@@ -35,13 +38,19 @@ impl Child {
     pub(crate) fn new(mut inner: std::process::Child, reach: Reach) -> io::Result<Self> {
         let pid = Pid::from_child(&inner);
         match pidfd_open(pid, PidfdFlags::empty()) {
-            Ok(exit) => Ok(Self { inner, pid, reach, exit, status: None }),
+            Ok(exit) => Ok(Self { inner, pid, reach, exit, guard: None, status: None }),
             Err(error) => {
                 inner.kill()?;
                 inner.wait()?;
                 Err(error.into())
             }
         }
+    }
+
+    /// Has all of its group die when this process does.
+    pub(crate) fn guard(&mut self) -> io::Result<()> {
+        self.guard = Some(Guard::new(self.id())?);
+        Ok(())
     }
 
     /// Its process identifier, which is also its group's.
@@ -111,6 +120,7 @@ impl Child {
         if let Some(status) = self.status {
             return Ok(status);
         }
+        self.guard = None;
         // Until it is reaped, the program's number, and so its group's, cannot be given to another.
         if self.reach == Reach::Group {
             self.signal(Signal::KILL);

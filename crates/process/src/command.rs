@@ -192,7 +192,8 @@ impl Command {
     }
 
     /// Runs it to its end; what it prints on both streams is appended to `log`, under a line with the command, and
-    /// given to `on_line` line by line (without the line feed; not UTF-8 is replaced).
+    /// given to `on_line` line by line (without the line feed; not UTF-8 is replaced). For programs that start many
+    /// others: all of its group dies with us.
     ///
     /// # Errors
     ///
@@ -217,6 +218,7 @@ impl Command {
             stderr: child_errors.into(),
         };
         let mut child = self.spawn(streams)?;
+        child.guard().map_err(|source| self.cannot_follow(source))?;
 
         let mut tail = new_tail();
         let mut line = Vec::new();

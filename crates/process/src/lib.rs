@@ -10,6 +10,7 @@ mod cancel;
 mod child;
 mod command;
 mod error;
+mod guard;
 mod keeper;
 mod poll;
 mod program;

@@ -193,7 +193,9 @@ fn a_child_outlives_the_thread_that_asked_for_it() {
 fn a_descriptor_is_handed_over_under_its_number() {
     let (mut ours, theirs) = UnixStream::pair().unwrap();
     let number = theirs.as_raw_fd();
-    let mut command = sh(&format!("read word <&{number}; echo \"got $word\" >&{number}"));
+    // Not sh: Debian's knows no descriptors above 9.
+    let mut command = Command::new(&Program::at("/bin/bash"));
+    command.args(["-c", &format!("read word <&{number}; echo \"got $word\" >&{number}")]);
     let mut child = command.inherit(theirs).spawn(quiet(Stdio::null())).unwrap();
     ours.write_all(b"hello\n").unwrap();
     let mut answer = String::new();
@@ -231,23 +233,33 @@ fn an_environment_can_be_empty() {
     assert_eq!(command.output(&Cancel::default()).unwrap().stdout, b"ONLY=this one\n");
 }
 
-/// Not a test of its own: what `a_child_dies_with_us` runs in a second process, which it then kills.
+/// Not a test of its own: what `killed` runs in a second process, which it then kills.
 #[test]
-#[ignore = "the victim of a_child_dies_with_us"]
+#[ignore = "the victim of other tests"]
 fn victim() {
-    if std::env::var_os("MOTE_TEST_VICTIM").is_none() {
-        return; // someone runs all ignored tests: there is nobody to kill us
+    match std::env::var("MOTE_TEST_VICTIM").as_deref() {
+        Ok("spawns") => {
+            let child = sh("exec sleep 1000").spawn(quiet(Stdio::null())).unwrap();
+            println!("child {}", child.id());
+            std::thread::park();
+        }
+        Ok("streams") => {
+            let log = tempfile::NamedTempFile::new().unwrap();
+            // The shell goes on when `sleep` is stopped, and `sleep` when the shell is.
+            let mut build = sh("sleep 1000 & echo child $!; wait");
+            let stopped =
+                build.stream(&Cancel::default(), log.path(), &mut |line| println!("{line}"));
+            panic!("{stopped:?}");
+        }
+        _ => {} // someone runs all ignored tests: there is nobody to kill us
     }
-    let child = sh("exec sleep 1000").spawn(quiet(Stdio::null())).unwrap();
-    println!("child {}", child.id());
-    std::thread::park();
 }
 
-#[test]
-fn a_child_dies_with_us() {
+/// Kills a process that does `what`, and expects what it has started to die.
+fn killed(what: &str) {
     let mut victim = std::process::Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "victim", "--ignored", "--nocapture"])
-        .env("MOTE_TEST_VICTIM", "1")
+        .env("MOTE_TEST_VICTIM", what)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -257,4 +269,38 @@ fn a_child_dies_with_us() {
     victim.kill().unwrap();
     victim.wait().unwrap();
     assert_dies(&pid);
+}
+
+#[test]
+fn a_child_dies_with_us() {
+    killed("spawns");
+}
+
+#[test]
+fn what_a_build_has_started_dies_with_us() {
+    killed("streams");
+}
+
+#[test]
+fn a_build_ends_without_a_trace_of_its_guard() {
+    let is_guarded = |pid: &str| {
+        let ending = format!("\0sh\0{pid}\0");
+        let processes = std::fs::read_dir("/proc").unwrap().map_while(Result::ok);
+        let said =
+            processes.filter_map(|process| std::fs::read(process.path().join("cmdline")).ok());
+        said.map(|said| String::from_utf8_lossy(&said).into_owned())
+            .any(|said| said.ends_with(&ending))
+    };
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let mut pid = None;
+    let mut build = sh("echo $$; sleep 0.3");
+    let on_line = &mut |line: &str| {
+        let limit = Instant::now() + Duration::from_secs(10);
+        while !is_guarded(line) {
+            assert!(Instant::now() < limit, "{line} is not guarded");
+        }
+        pid = Some(line.to_owned());
+    };
+    build.stream(&Cancel::default(), log.path(), on_line).unwrap();
+    assert!(!is_guarded(&pid.unwrap()));
 }
