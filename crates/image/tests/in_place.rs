@@ -9,7 +9,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use mote_image::erofs::{self, read_erofs, write_erofs};
-use mote_image::ext4::{self, Ext4Options, read_ext4, write_ext4};
+use mote_image::ext4::{self, Ext4Options, Journal, read_ext4, write_ext4};
 use mote_rootfs::tree::{Content, Inode, Node, Tree};
 use proptest::prelude::*;
 use support::disk::{fitting, full_trees};
@@ -98,11 +98,13 @@ proptest! {
     fn ext4_comes_back(
         tree in full_trees(),
         choice in prop::collection::vec(any::<u8>(), 16),
+        journal in prop_oneof![Just(Journal::None), Just(Journal::Internal)],
     ) {
+        let options = Ext4Options { journal, ..Ext4Options::default() };
         let tree = fitting(&tree);
         let (image, out) = image();
         let placed = put(&tree, &ext4::reserved(), &choice, &out);
-        let bytes = write_ext4(&placed, &out, &Ext4Options::default(), &mut |_| Ok(())).unwrap();
+        let bytes = write_ext4(&placed, &out, &options, &mut |_| Ok(())).unwrap();
         prop_assert_eq!(image.as_file().metadata().unwrap().len(), bytes);
         prop_assert!(!is_left(&out));
         let read = read_ext4(&out).unwrap();
