@@ -1,9 +1,9 @@
 //! A home of its own for the command, and what is left of it afterwards.
 
 use std::ffi::OsString;
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -106,8 +106,12 @@ impl Sandbox {
     pub fn program(&mut self, name: &str, script: &str) {
         let bin = self.dir.path().join("bin");
         let path = bin.join(name);
-        fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("a program of the sandbox");
-        fs::set_permissions(&path, Permissions::from_mode(0o755)).expect("an executable program");
+        // Written by a process of its own: while a descriptor for writing is open, also in a child
+        // that another test has just forked, nobody can run the program (ETXTBSY).
+        let mut write = Command::new("/bin/sh");
+        write.args(["-c", "printf '%s' \"$1\" >\"$2\" && chmod 755 \"$2\"", "sh"]);
+        let written = write.arg(format!("#!/bin/sh\n{script}\n")).arg(&path).status();
+        assert!(written.is_ok_and(|status| status.success()), "a program of the sandbox");
         let others = std::env::split_paths(&self.path).filter(|folder| *folder != bin);
         let folders: Vec<_> = std::iter::once(bin.clone()).chain(others).collect();
         self.path = std::env::join_paths(folders).expect("a PATH");
