@@ -78,8 +78,9 @@ pub enum WriteError {
 /// 32 bytes and the others 64 (also those with an owner above 65,535, or 4 GiB), so that each keeps
 /// its own seconds.
 ///
-/// Other contents are copied once, the large ones by the kernel where it can; holes stay holes of `out`.
-/// Memory is taken for names, their length and about 250 bytes for each, and for buffers of 1 MiB.
+/// Other contents are copied once, the large ones by the kernel where it can; holes stay holes of
+/// `out`. Memory is taken for names, their length and about 250 bytes for each, and for buffers of
+/// 1 MiB.
 ///
 /// # Errors
 ///
