@@ -245,7 +245,7 @@ fn victim() {
         }
         Ok("streams") => {
             let log = tempfile::NamedTempFile::new().unwrap();
-            // The shell goes on when `sleep` is stopped, and `sleep` when the shell is.
+            // The signal that ends the shell with us does not reach `sleep`.
             let mut build = sh("sleep 1000 & echo child $!; wait");
             let stopped =
                 build.stream(&Cancel::default(), log.path(), &mut |line| println!("{line}"));
