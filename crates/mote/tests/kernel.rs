@@ -264,7 +264,7 @@ fn an_interrupted_build_leaves_nothing_and_no_process() {
     use rustix::process::Signal;
     let tree = source("MOTE_TEST_SOURCE_6_12");
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
-        let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_mote"));
+        let sandbox = Sandbox::with_shared_memos(env!("CARGO_BIN_EXE_mote"));
         let running = sandbox.mote(["kernel", "build", "--source"]).arg(&tree).args(SMALL).start();
         wait_for_compilation(&sandbox);
         running.signal(signal);
@@ -282,7 +282,7 @@ fn an_interrupted_build_leaves_nothing_and_no_process() {
 fn a_killed_build_takes_its_compilers_along() {
     use rustix::process::Signal;
     let tree = source("MOTE_TEST_SOURCE_6_12");
-    let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_mote"));
+    let sandbox = Sandbox::with_shared_memos(env!("CARGO_BIN_EXE_mote"));
     let running = sandbox.mote(["kernel", "build", "--source"]).arg(&tree).args(SMALL).start();
     wait_for_compilation(&sandbox);
     running.signal(Signal::KILL);

@@ -52,6 +52,21 @@ impl Sandbox {
         Self { cache, ..sandbox }
     }
 
+    /// The same, with a cache of its own that holds nothing but what `mote` remembers, in the shared
+    /// one, of files that have not changed: the digest of a kernel's source takes ten seconds.
+    pub fn with_shared_memos(mote: impl Into<PathBuf>) -> Self {
+        let shared = Self::with_shared_cache(mote);
+        let memos = shared.cache().join("memo");
+        let sandbox = Self { cache: shared.dir.path().join("cache"), ..shared };
+        let own = sandbox.cache().join("memo");
+        fs::create_dir_all(&own).expect("a folder of the cache");
+        for memo in fs::read_dir(memos).into_iter().flatten().flatten() {
+            // One that is just being renamed is no loss.
+            let _ = fs::copy(memo.path(), own.join(memo.file_name()));
+        }
+        sandbox
+    }
+
     /// The same with a disk of its own for the cache, of `size` as tmpfs takes it: a mount that
     /// nobody else sees, and that is gone with each program. What that leaves on it is told on
     /// standard error: `left:`, and the paths of the files.
