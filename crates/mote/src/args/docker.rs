@@ -25,8 +25,11 @@ const INSTEAD: [(&[&str], &str); 8] = [
 
 /// What to tell whoever runs something with a flag of docker's that is not there.
 pub fn explain(error: &clap::Error) -> Option<String> {
-    let is_run = || std::env::args_os().any(|word| word == "run");
-    if error.kind() != ErrorKind::UnknownArgument || !is_run() {
+    if error.kind() != ErrorKind::UnknownArgument {
+        return None;
+    }
+    let verb = std::env::args_os().skip(1).find(|word| !word.as_encoded_bytes().starts_with(b"-"));
+    if verb? != "run" {
         return None;
     }
     let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg) else {

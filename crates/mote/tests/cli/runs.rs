@@ -71,8 +71,12 @@ fn flags_of_docker_that_are_not_there_are_told_with_a_way() {
         let failed = run.run().expect_code(125);
         failed.expect_said(&[&format!("error: there is no {flag}\nhint: "), hint]);
     }
-    // A word of another verb's.
-    sandbox.mote(["pull", "-v", "x"]).run().expect_code(125).expect_said(&["unexpected argument"]);
+    // A word of another verb's, for an image of that name.
+    sandbox
+        .mote(["pull", "-v", "run"])
+        .run()
+        .expect_code(125)
+        .expect_said(&["unexpected argument"]);
 }
 
 #[test]

@@ -19,6 +19,10 @@ const OPAQUE: &[u8] = b".wh..wh..opq";
 /// Prefix of AUFS' own files, which are in layers by accident.
 const AUFS: &[u8] = b".wh..wh.";
 
+/// Prefix of extended attributes that are overlayfs' own (Documentation/filesystems/overlayfs.rst):
+/// of the machine that packed the layer, and words to an overlayfs that this image lies below.
+const OVERLAY: &[u8] = b"trusted.overlay.";
+
 /// What a layer changes.
 #[derive(Debug, Default)]
 pub(super) struct Changes {
@@ -134,7 +138,8 @@ fn whiteout(directory: &[u8], name: &[u8]) -> Result<Whiteout, PathError> {
 }
 
 fn change(path: TreePath, entry: Entry, content: impl FnOnce(Data) -> Content) -> Change {
-    let Entry { metadata, kind, .. } = entry;
+    let Entry { mut metadata, kind, .. } = entry;
+    metadata.xattrs.retain(|name, _| !name.starts_with(OVERLAY));
     let node = match kind {
         Kind::Directory => Node::Directory,
         Kind::File(data) => Node::File(content(data)),

@@ -157,6 +157,19 @@ fn leftovers_of_aufs_are_passed_over() {
 }
 
 #[test]
+fn marks_of_overlayfs_are_passed_over() {
+    let marked = Member::pax(&[
+        (b"SCHILY.xattr.trusted.overlay.redirect", b"/etc"),
+        (b"SCHILY.xattr.trusted.overlay.opaque", b"y"),
+        (b"SCHILY.xattr.trusted.md5", b"d41d"),
+    ]);
+    let tree = apply(&[&[marked, dir("d/")]]).unwrap();
+    let inode = tree.walk().find(|entry| entry.path.as_bytes() == b"d").unwrap().inode;
+    let names: Vec<_> = inode.metadata.xattrs.keys().map(|name| &**name).collect();
+    assert_eq!(names, [b"trusted.md5"]);
+}
+
+#[test]
 fn files_and_directories_replace_each_other() {
     let lower = [file("f", "1"), file("d/x", "1"), file("m/x", "1"), symlink("l", "d")];
     let upper = [dir("f/"), file("f/y", "22"), file("d", "22"), dir("m/"), file("l", "22")];
