@@ -175,7 +175,7 @@ impl<'a> Payload<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Failure, GuestFrame, HostFrame, Outcome, Stop};
+    use crate::{Failure, GuestFrame, HostFrame, Outcome, Stop, Stream};
     use alloc::string::String;
     use alloc::vec;
     use proptest::prelude::*;
@@ -186,7 +186,7 @@ mod tests {
             prop_oneof![Just(Failure::Mote), Just(Failure::NotExecutable), Just(Failure::NotFound)];
         prop_oneof![
             any::<u8>().prop_map(Outcome::Exit),
-            any::<u8>().prop_map(Outcome::Signal),
+            (1..=64u8).prop_map(Outcome::Signal),
             (failure, any::<String>())
                 .prop_map(|(failure, message)| Outcome::Failed { failure, message }),
         ]
@@ -217,6 +217,8 @@ mod tests {
             (0..=bytes.len()).prop_map(|len| HostFrame::Stdin(&bytes[..len])),
             any::<(u16, u16)>().prop_map(|(rows, cols)| HostFrame::Resize { rows, cols }),
             any::<u8>().prop_map(|number| HostFrame::Signal { number }),
+            prop_oneof![Just(Stream::Stdout), Just(Stream::Stderr)]
+                .prop_map(HostFrame::CloseOutput),
         ]
     }
 

@@ -13,7 +13,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::decoder::{Frame, FrameError, Payload};
-use crate::outcome::{Failure, Outcome, Stop};
+use crate::outcome::{Failure, Outcome, Stop, is_signal};
 
 /// Bytes of a frame's header.
 pub const HEADER_LEN: usize = 8;
@@ -27,6 +27,7 @@ pub const INITIAL_STDIN_WINDOW: u32 = 65_536;
 const STDIN: u8 = 0x01;
 const RESIZE: u8 = 0x02;
 const SIGNAL: u8 = 0x03;
+const CLOSE_OUTPUT: u8 = 0x04;
 
 const HELLO: u8 = 0x81;
 const SYSTEM_UP: u8 = 0x82;
@@ -54,6 +55,8 @@ pub enum HostFrame<'a> {
         /// Its number on Linux, x86-64.
         number: u8,
     },
+    /// Nobody reads this output any more: who writes to it is to learn that.
+    CloseOutput(Stream),
 }
 
 /// What the guest says. Boot times are nanoseconds of the guest's `CLOCK_BOOTTIME`.
@@ -130,6 +133,7 @@ impl HostFrame<'_> {
                 put(wire, RESIZE, &[&rows.to_le_bytes(), &cols.to_le_bytes()]);
             }
             Self::Signal { number } => put(wire, SIGNAL, &[&[number]]),
+            Self::CloseOutput(stream) => put(wire, CLOSE_OUTPUT, &[&[stream_code(stream)]]),
         }
     }
 }
@@ -160,7 +164,7 @@ impl GuestFrame<'_> {
 
 impl<'a> Frame<'a> for HostFrame<'a> {
     fn knows(kind: u8) -> bool {
-        matches!(kind, STDIN | RESIZE | SIGNAL)
+        (STDIN..=CLOSE_OUTPUT).contains(&kind)
     }
 
     fn parse(kind: u8, bytes: &'a [u8]) -> Result<Self, FrameError> {
@@ -172,6 +176,10 @@ impl<'a> Frame<'a> for HostFrame<'a> {
                 cols: u16::from_le_bytes(payload.take()?),
             },
             SIGNAL => Self::Signal { number: u8::from_le_bytes(payload.take()?) },
+            CLOSE_OUTPUT => {
+                let code = u8::from_le_bytes(payload.take()?);
+                Self::CloseOutput(parse_stream(code).ok_or(payload.invalid())?)
+            }
             kind => return Err(FrameError::UnknownKind { kind }),
         };
         payload.finish()?;
@@ -255,12 +263,28 @@ fn parse_outcome(payload: &mut Payload<'_>) -> Result<Outcome, FrameError> {
     let [how, value] = payload.take()?;
     match how {
         0 => Ok(Outcome::Exit(value)),
-        1 => Ok(Outcome::Signal(value)),
+        1 if is_signal(value) => Ok(Outcome::Signal(value)),
         2 => Ok(Outcome::Failed {
             failure: Failure::from_code(value).ok_or(payload.invalid())?,
             message: String::from_utf8_lossy(payload.rest()).into_owned(),
         }),
         _ => Err(payload.invalid()),
+    }
+}
+
+/// The numbers that they have as descriptors.
+const fn stream_code(stream: Stream) -> u8 {
+    match stream {
+        Stream::Stdout => 1,
+        Stream::Stderr => 2,
+    }
+}
+
+const fn parse_stream(code: u8) -> Option<Stream> {
+    match code {
+        1 => Some(Stream::Stdout),
+        2 => Some(Stream::Stderr),
+        _ => None,
     }
 }
 

@@ -18,6 +18,11 @@ pub enum Outcome {
     },
 }
 
+/// Whether a number is a signal's on Linux: 1 to 64, `_NSIG`.
+pub(crate) const fn is_signal(number: u8) -> bool {
+    matches!(number, 1..=64)
+}
+
 /// Why there is no status of the program; docker's three exit codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {

@@ -3,7 +3,7 @@
 use alloc::string::{String, ToString};
 use core::fmt;
 
-use crate::outcome::{Failure, Outcome, Stop};
+use crate::outcome::{Failure, Outcome, Stop, is_signal};
 
 /// What the line begins with.
 pub const VERDICT_PREFIX: &str = "mote: verdict ";
@@ -27,7 +27,10 @@ impl Verdict {
             line.trim_end_matches(['\r', '\n']).strip_prefix(VERDICT_PREFIX)?.split_once('=')?;
         match key {
             "exit" => Some(Self::Ended(Outcome::Exit(value.parse().ok()?))),
-            "signal" => Some(Self::Ended(Outcome::Signal(value.parse().ok()?))),
+            "signal" => {
+                let number = value.parse().ok().filter(|number| is_signal(*number))?;
+                Some(Self::Ended(Outcome::Signal(number)))
+            }
             "failed" => {
                 let (code, message) = value.split_once(' ').unwrap_or((value, ""));
                 Some(Self::Ended(Outcome::Failed {
@@ -106,6 +109,8 @@ mod tests {
             "mote: verdict exit=",
             "mote: verdict exit=256",
             "mote: verdict exit=-1",
+            "mote: verdict signal=0",
+            "mote: verdict signal=65",
             "mote: verdict failed=1 x",
             "mote: verdict stopping=soon",
             "mote: verdict other=1",

@@ -58,6 +58,12 @@ impl Input {
         }
     }
 
+    /// What the program reads from.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
     /// Takes what the host sent; nothing is the end of file.
     ///
     /// # Errors

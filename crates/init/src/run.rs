@@ -235,6 +235,8 @@ impl<'c> Run<'c> {
                 self.early_signal = Some(Signal(number));
                 Ok(())
             }
+            // Without a session there is no output either.
+            (None, HostFrame::CloseOutput(_)) => Ok(()),
             (None, HostFrame::Stdin(_)) => Err(InitError::NoCredit.into()),
         })
     }

@@ -170,8 +170,20 @@ impl Session {
                     input.resize(TerminalSize { rows, cols });
                 }
             }
+            HostFrame::CloseOutput(stream) => self.close_output(stream),
         }
         Ok(())
+    }
+
+    /// Nobody reads an output any more. Whoever writes to a pipe gets `SIGPIPE`, or `EPIPE` if that is ignored; a
+    /// terminal hangs up.
+    fn close_output(&mut self, closed: Stream) {
+        for (output, stream) in self.outputs.iter_mut().zip(STREAMS) {
+            if stream == closed {
+                *output = None;
+            }
+        }
+        self.input.take_if(|input| input.kind() == Kind::Terminal);
     }
 
     /// Sends it a signal. An interrupt is what Ctrl-C means, and goes to all of its process group as from a terminal;

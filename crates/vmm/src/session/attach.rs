@@ -238,12 +238,13 @@ impl<'a> Attached<'a> {
         if let Some(killed) = self.killed.take() {
             return killed;
         }
+        let by_console = matches!(self.link, Link::Console { .. });
         let (session, stop) = match self.record.verdict() {
-            Some(Verdict::Ended(outcome)) if matches!(self.link, Link::Console { .. }) => {
-                (Some(outcome.clone()), None)
-            }
-            Some(Verdict::Stopping(stop)) if matches!(self.link, Link::Console { .. }) => {
-                (None, Some(*stop))
+            Some(Verdict::Ended(outcome)) if by_console => (Some(outcome.clone()), None),
+            Some(Verdict::Stopping(stop)) if by_console => (None, Some(*stop)),
+            // An init that cannot speak over its channel says why it fails.
+            Some(Verdict::Ended(failed @ SessionOutcome::Failed { .. })) if self.stop.is_none() => {
+                (self.session.take().or_else(|| Some(failed.clone())), None)
             }
             _ => (self.session.take(), self.stop),
         };

@@ -145,6 +145,7 @@ fn encode_request(request: Request, wire: &mut Vec<u8>) {
     let frame = match request {
         Request::Resize(size) => HostFrame::Resize { rows: size.rows, cols: size.cols },
         Request::Signal(number) => HostFrame::Signal { number },
+        Request::CloseOutput(stream) => HostFrame::CloseOutput(stream),
     };
     frame.encode(wire);
 }

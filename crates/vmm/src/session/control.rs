@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use mote_contract::TerminalSize;
+use mote_contract::{Stream, TerminalSize};
 use rustix::event::{EventfdFlags, eventfd};
 
 use crate::VmmError;
@@ -26,6 +26,7 @@ struct Shared {
 pub(super) enum Request {
     Resize(TerminalSize),
     Signal(u8),
+    CloseOutput(Stream),
 }
 
 impl Control {

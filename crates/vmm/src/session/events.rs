@@ -19,8 +19,6 @@ use crate::outcome::{Awaited, End, Milestone};
 
 /// How long QEMU may take to flush its drives when it is told to end.
 const CANCEL_GRACE: Duration = Duration::from_secs(1);
-/// Sent to a session whose reader is gone, as the kernel sends it to a program with a broken pipe.
-const SIGPIPE: u8 = 13;
 
 impl Attached<'_> {
     /// Acts upon a source that is ready.
@@ -264,12 +262,12 @@ impl Attached<'_> {
         }
     }
 
-    /// A session whose reader is gone gets the signal that it would get on the host.
+    /// A session whose reader is gone is to learn it as it would on the host: from its next write.
     fn heed(&mut self, written: Written) {
-        if written == Written::ReaderIsGone
-            && let Link::Channel { protocol, .. } = &mut self.link
+        if let (Written::ReaderIsGone(stream), Link::Channel { protocol, .. }) =
+            (written, &mut self.link)
         {
-            protocol.send_request(Request::Signal(SIGPIPE));
+            protocol.send_request(Request::CloseOutput(stream));
         }
     }
 }

@@ -41,7 +41,7 @@ pub(super) enum Written {
     /// It was written, or will be.
     Fine,
     /// Its reader is gone, which was not known before.
-    ReaderIsGone,
+    ReaderIsGone(Stream),
 }
 
 impl<'a> Streams<'a> {
@@ -129,9 +129,10 @@ impl<'a> Streams<'a> {
                 Written::Fine
             }
             Err(_) => {
+                let stream = pending.stream;
                 *sink = None;
                 self.pending = None;
-                Written::ReaderIsGone
+                Written::ReaderIsGone(stream)
             }
         }
     }

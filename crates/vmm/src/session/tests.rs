@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use mote_contract::{
     Decoder, Failure, GuestFrame, HostFrame, INITIAL_STDIN_WINDOW, Outcome as SessionOutcome,
-    PROTOCOL_VERSION, Stop, TerminalSize,
+    PROTOCOL_VERSION, Stop, Stream, TerminalSize,
 };
 use mote_process::{Cancel, Command, Program, Streams};
 use sha2::{Digest, Sha256};
@@ -275,7 +275,14 @@ fn hostile_frames_end_the_machine() {
 #[test]
 fn sudden_ends_are_explained() {
     let panic = "Kernel panic - not syncing: sysrq triggered crash";
-    let table: [(&str, bool, End); 4] = [
+    let verdict = "init: x\nmote: verdict failed=125 no port\n";
+    let message = "no port".to_owned();
+    let failed = End::Session(SessionOutcome::Failed { failure: Failure::Mote, message });
+    let table: [(&str, bool, End); 7] = [
+        (verdict, false, failed.clone()),
+        (verdict, true, failed),
+        // Whoever runs there can write that.
+        ("mote: verdict exit=0\n", true, End::Vanished),
         ("", false, End::NeverReachedInit { cause: crate::classify("") }),
         ("Linux version 6.12\n", false, End::NeverReachedInit { cause: None }),
         ("bye\r\n", true, End::Vanished),
@@ -388,13 +395,13 @@ fn requests_of_other_threads_reach_the_session() {
 }
 
 #[test]
-fn a_session_whose_reader_is_gone_gets_sigpipe() {
+fn a_session_whose_reader_is_gone_is_told() {
     let (running, mut guest) = machine();
     let (reader, writer) = io::pipe().unwrap();
     drop(reader);
     let guest = thread::spawn(move || {
         guest.send(&[HELLO, STARTED, GuestFrame::Stdout(b"into the void")]);
-        guest.receive(|frame| frame == HostFrame::Signal { number: 13 });
+        guest.receive(|frame| frame == HostFrame::CloseOutput(Stream::Stdout));
         guest.send(&[GuestFrame::Stdout(b"more"), ended(SessionOutcome::Signal(13))]);
         guest.stop(Stop::Ended);
     });
