@@ -27,7 +27,7 @@ struct Remembered {
 pub(crate) fn reason(verdict: &ProbeVerdict) -> Option<&str> {
     match verdict {
         ProbeVerdict::Works => None,
-        ProbeVerdict::Fails { reason } => Some(reason),
+        ProbeVerdict::Fails { reason, .. } => Some(reason),
     }
 }
 
@@ -57,7 +57,9 @@ fn choose_probed(host: &Host, qemu: &Program, note: &Path) -> Result<AccelChoice
     let remembered = fs::read(note).ok().and_then(|json| serde_json::from_slice(&json).ok());
     let verdict = match remembered {
         Some(Remembered { kvm_fails: None }) => ProbeVerdict::Works,
-        Some(Remembered { kvm_fails: Some(reason) }) => ProbeVerdict::Fails { reason },
+        Some(Remembered { kvm_fails: Some(reason) }) => {
+            ProbeVerdict::Fails { reason, lasting: true }
+        }
         None => probe(host, qemu, note)?,
     };
     Ok(choose_accel(&ProbeOutcome { accel: Accel::Kvm, verdict, elapsed: Duration::ZERO }))
@@ -78,7 +80,8 @@ fn probe(host: &Host, qemu: &Program, note: &Path) -> Result<ProbeVerdict, Engin
     let probe = || probe_accel(qemu, Accel::Kvm, &host.cancel);
     let verdict = event::step(&*host.sink, Step::ProbeAccelerator, |_| probe())?.verdict;
     let kvm_fails = reason(&verdict).map(str::to_owned);
-    if let Ok(json) = serde_json::to_vec(&Remembered { kvm_fails }) {
+    let lasts = !matches!(verdict, ProbeVerdict::Fails { lasting: false, .. });
+    if lasts && let Ok(json) = serde_json::to_vec(&Remembered { kvm_fails }) {
         // Only a note: without it the next run tries again.
         let _ = fs::write(note, json);
     }

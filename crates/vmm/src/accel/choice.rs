@@ -25,7 +25,7 @@ impl AccelChoice {
 pub fn choose_accel(kvm: &ProbeOutcome) -> AccelChoice {
     match &kvm.verdict {
         ProbeVerdict::Works => AccelChoice::new(Accel::Kvm, "kvm runs a guest here"),
-        ProbeVerdict::Fails { reason } => {
+        ProbeVerdict::Fails { reason, .. } => {
             AccelChoice::new(Accel::Tcg, format!("kvm does not work here: {reason}"))
         }
     }

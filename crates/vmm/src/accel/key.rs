@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 
 use mote_process::Program;
+use rustix::fs::{Access, access};
 
 /// A text that is the same as long as a probe's answer must be: QEMU's binary, the KVM device, the host's kernel and
 /// processor. To be hashed into the name under which the answer is cached.
@@ -16,14 +17,14 @@ pub fn probe_key(qemu: &Program) -> String {
             file.mtime_nsec() + file.mtime() * 1_000_000_000
         )
     });
-    let kvm = fs::metadata("/dev/kvm")
-        .map(|device| format!("{:x} {:o} {}", device.rdev(), device.mode(), device.gid()));
+    // By whatever right: groups and access lists change from one login to the next.
+    let opens = access("/dev/kvm", Access::READ_OK | Access::WRITE_OK).is_ok();
+    let kvm = fs::metadata("/dev/kvm").map(|device| format!("{:x} {opens}", device.rdev()));
     let kernel = rustix::system::uname();
     format!(
-        "qemu {}\nkvm {}\nuser {}\nkernel {} {}\nprocessor {}\n",
+        "qemu {}\nkvm {}\nkernel {} {}\nprocessor {}\n",
         binary.unwrap_or_else(|_| "missing".to_owned()),
         kvm.unwrap_or_else(|_| "missing".to_owned()),
-        rustix::process::geteuid().as_raw(),
         kernel.release().to_string_lossy(),
         kernel.version().to_string_lossy(),
         processor().unwrap_or_else(|| "unknown".to_owned()),

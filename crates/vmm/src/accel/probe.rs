@@ -40,6 +40,8 @@ pub enum ProbeVerdict {
     Fails {
         /// One line for the user.
         reason: String,
+        /// Whether it would be so again: a busy host may have taken the guest's time.
+        lasting: bool,
     },
 }
 
@@ -81,10 +83,7 @@ pub fn probe_accel(
             ),
         },
         Err(ProcessError::TimedOut { tail, after, .. }) => {
-            let silent = || {
-                format!("the guest did not finish a few instructions within {} s", after.as_secs())
-            };
-            fails(reason_in(&tail).unwrap_or_else(silent))
+            reason_in(&tail).map_or_else(|| too_slow(after), fails)
         }
         Err(error) => return Err(error),
     };
@@ -92,7 +91,13 @@ pub fn probe_accel(
 }
 
 fn fails(reason: String) -> ProbeVerdict {
-    ProbeVerdict::Fails { reason }
+    ProbeVerdict::Fails { reason, lasting: true }
+}
+
+fn too_slow(after: Duration) -> ProbeVerdict {
+    let after = after.as_secs();
+    let reason = format!("the guest did not finish a few instructions within {after} s");
+    ProbeVerdict::Fails { reason, lasting: false }
 }
 
 /// What QEMU says about an accelerator that does not work, as one line.

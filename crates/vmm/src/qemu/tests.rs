@@ -111,7 +111,7 @@ fn tcg_works_and_kvm_has_an_answer() {
     let tcg = probe_accel(&qemu, Accel::Tcg, &Cancel::default()).unwrap();
     assert!(tcg.works(), "{tcg:?}");
     let kvm = probe_accel(&qemu, Accel::Kvm, &Cancel::default()).unwrap();
-    let crate::ProbeVerdict::Fails { reason } = kvm.verdict else { return };
+    let crate::ProbeVerdict::Fails { reason, .. } = kvm.verdict else { return };
     assert!(!reason.is_empty() && !reason.contains('\n'), "{reason}");
 }
 
@@ -119,7 +119,7 @@ fn tcg_works_and_kvm_has_an_answer() {
 fn an_accelerator_that_this_qemu_lacks_fails_with_its_words() {
     let qemu = find_qemu("/usr/local/bin:/usr/bin".as_ref()).expect("apt install qemu-system-x86");
     let hvf = probe_accel(&qemu, Accel::Hvf, &Cancel::default()).unwrap();
-    let crate::ProbeVerdict::Fails { reason } = hvf.verdict else { panic!("hvf on Linux") };
+    let crate::ProbeVerdict::Fails { reason, .. } = hvf.verdict else { panic!("hvf on Linux") };
     assert!(reason.starts_with("qemu said: ") && reason.contains("hvf"), "{reason}");
 }
 
