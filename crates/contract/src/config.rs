@@ -116,7 +116,9 @@ pub enum Writes {
 pub struct Tmpfs {
     /// The directory over which it is mounted, absolute; made if it is not there.
     pub path: String,
-    /// tmpfs's own options, `size=64m,mode=1777`. It is mounted `nosuid` and `nodev`.
+    /// The flags of mount(2), `MS_RDONLY` and the like.
+    pub flags: u32,
+    /// tmpfs's own options, `size=64m,mode=1777`.
     pub options: String,
 }
 

@@ -186,10 +186,11 @@ fn root(reader: &mut Reader<'_>) -> Result<Root> {
 }
 
 fn tmpfs(reader: &mut Reader<'_>) -> Result<Tmpfs> {
-    let (mut path, mut options) = (None, None);
+    let (mut path, mut flags, mut options) = (None, None, None);
     reader.object(&mut |reader, key| {
         match key {
             "path" => path = Some(reader.string()?),
+            "flags" => flags = Some(reader.number(u32::MAX.into())? as u32),
             "options" => options = Some(reader.string()?),
             _ => return Ok(Key::Unknown),
         }
@@ -197,6 +198,7 @@ fn tmpfs(reader: &mut Reader<'_>) -> Result<Tmpfs> {
     })?;
     Ok(Tmpfs {
         path: reader.required("path", path)?,
+        flags: reader.required("flags", flags)?,
         options: reader.required("options", options)?,
     })
 }
@@ -457,7 +459,7 @@ mod tests {
         "network": {"dns": ["10.0.2.3"], "kind": "static", "address": "10.0.2.15/24", "gateway": "10.0.2.2"},
         "hosts": [{"name": "db", "address": "::1"}],
         "root": {"kind": "disk", "device": "/dev/vda", "filesystem": "erofs", "writes": "memory"},
-        "tmpfs": [{"path": "/scratch", "options": "size=1m"}],
+        "tmpfs": [{"path": "/scratch", "flags": 14, "options": "size=1m"}],
         "system": "/sbin/init",
         "session": {"argv": ["sh", "-l"], "env": [["TERM", "linux"]], "cwd": "/root",
                     "user": "www-data:0", "terminal": {"rows": 24, "cols": 80}},
@@ -560,7 +562,11 @@ mod tests {
     }
 
     fn tmpfs() -> impl Strategy<Value = Vec<Tmpfs>> {
-        let one = any::<(String, String)>().prop_map(|(path, options)| Tmpfs { path, options });
+        let one = any::<(String, u32, String)>().prop_map(|(path, flags, options)| Tmpfs {
+            path,
+            flags,
+            options,
+        });
         prop::collection::vec(one, 0..3)
     }
 

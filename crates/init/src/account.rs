@@ -42,12 +42,18 @@ pub struct Identity {
 /// [`InitError::NoUser`], [`InitError::NoGroup`], or files that are there and cannot be read.
 pub fn look_up(kernel: &mut impl Kernel, spec: Option<&str>) -> Result<Account> {
     let passwd = read(kernel, c"/etc/passwd")?;
-    let Some(spec) = spec else {
-        let home = home(lines(&passwd).find(|line| number(line[2]) == Some(0)));
-        return Ok(Account { identity: None, home });
-    };
     let group = read(kernel, c"/etc/group")?;
-    resolve(spec, &passwd, &group)
+    let mut account = resolve(spec.unwrap_or("0"), &passwd, &group)?;
+    if spec.is_none() {
+        // A kernel need not know of users.
+        account.identity.take_if(|identity| *identity == Identity::INIT);
+    }
+    Ok(account)
+}
+
+impl Identity {
+    /// What init is.
+    const INIT: Self = Self { uid: 0, gid: 0, groups: Vec::new() };
 }
 
 /// An image may have neither file.
@@ -177,6 +183,11 @@ mod tests {
         assert_eq!(account, Account { identity: None, home: "/root".into() });
         let account = look_up(&mut Recorder::default(), None).unwrap();
         assert_eq!(account, Account { identity: None, home: "/".into() });
+        let group = "root:x:0:root\nbin:x:1:root,bin\n";
+        let files = Vec::from([(c"/etc/passwd", PASSWD), (c"/etc/group", group)]);
+        let mut kernel = Recorder { files, ..Recorder::default() };
+        let identity = Identity { uid: 0, gid: 0, groups: Vec::from([0, 1]) };
+        assert_eq!(look_up(&mut kernel, None).unwrap().identity, Some(identity));
     }
 
     #[test]

@@ -122,10 +122,15 @@ pub fn mount_for_programs(kernel: &mut impl Kernel) -> Result<()> {
 /// # Errors
 ///
 /// [`InitError::Call`](crate::error::InitError::Call).
-pub fn mount_tmpfs(kernel: &mut impl Kernel, target: &CStr, options: &CStr) -> Result<()> {
+pub fn mount_tmpfs(
+    kernel: &mut impl Kernel,
+    target: &CStr,
+    flags: u32,
+    options: &CStr,
+) -> Result<()> {
     make_directories(kernel, target)?;
-    let (source, kind) = (c"tmpfs", c"tmpfs");
-    kernel.must(&Call::Mount { source, target, kind, flags: NOSUID | NODEV, options })
+    let (source, kind, flags) = (c"tmpfs", c"tmpfs", flags as usize);
+    kernel.must(&Call::Mount { source, target, kind, flags, options })
 }
 
 /// Makes a directory and those above it.

@@ -39,7 +39,8 @@ pub fn set_up(kernel: &mut impl Kernel, config: &RunConfig, now: Now) -> Result<
     }
     for tmpfs in &config.tmpfs {
         let target = c_string("a path", &tmpfs.path)?;
-        mounts::mount_tmpfs(kernel, &target, &c_string("options", &tmpfs.options)?)?;
+        let options = c_string("options", &tmpfs.options)?;
+        mounts::mount_tmpfs(kernel, &target, tmpfs.flags, &options)?;
     }
     mounts::make_directories(kernel, &c_string("cwd", &config.session.cwd)?)?;
     for (resource, limit) in [(Resource::OpenFiles, OPEN_FILES), (Resource::Processes, PROCESSES)] {
@@ -129,7 +130,11 @@ mod tests {
                 name: "db".into(),
                 address: [0, 0, 0, 0, 0, 0, 0, 2].into(),
             }]),
-            tmpfs: Vec::from([Tmpfs { path: "/cache".into(), options: "size=1m".into() }]),
+            tmpfs: Vec::from([Tmpfs {
+                path: "/cache".into(),
+                flags: 9,
+                options: "size=1m".into(),
+            }]),
             session: Session { cwd: "/srv".into(), ..session() },
             ..config(fixed())
         };
@@ -154,7 +159,7 @@ mod tests {
             "write(/proc/sys/net/ipv4/ip_unprivileged_port_start, 1 bytes)",
             "write(/proc/sys/net/ipv4/ping_group_range, 12 bytes)",
             "mkdir(/cache, 0o755)",
-            "mount(tmpfs, /cache, tmpfs, 0x6, size=1m)",
+            "mount(tmpfs, /cache, tmpfs, 0x9, size=1m)",
             "mkdir(/srv, 0o755)",
             "setrlimit(OpenFiles, 1024, 524288)",
             "setrlimit(Processes, 18446744073709551615, 18446744073709551615)",

@@ -12,8 +12,9 @@ use crate::value::{Accel, HostName, Memory, Network, Publish, Pull, Rootfs, Tmpf
 pub struct RunSettings {
     /// The command and its arguments; empty: the system's own session, a shell.
     pub command: Vec<String>,
-    /// Environment variables of the command.
-    pub env: BTreeMap<String, String>,
+    /// Environment variables of the command; without a value it does not get them, though the image has
+    /// one.
+    pub env: BTreeMap<String, Option<String>>,
     /// The program that gets the command as its arguments, instead of the image's own. An empty
     /// list: the command itself is the program.
     pub entrypoint: Option<Vec<String>>,
@@ -174,8 +175,8 @@ pub struct SettingError {
 mod tests {
     use super::*;
 
-    fn env(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    fn env(pairs: &[(&str, &str)]) -> BTreeMap<String, Option<String>> {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), Some((*value).to_owned()))).collect()
     }
 
     fn words(words: &[&str]) -> Vec<String> {

@@ -130,7 +130,7 @@ fn every_example_of_the_builtin_recipe_holds() {
 
     let run = recipe.run;
     assert_eq!(run.command, ["httpd", "-f", "-h", "/srv"]);
-    assert_eq!(run.env["KEY"], "value");
+    assert_eq!(run.env["KEY"].as_deref(), Some("value"));
     assert_eq!(run.memory, Some(Memory::default()));
     assert_eq!(run.network, Some(Network::default()));
     assert_eq!(run.publish, ["8080:80".parse().unwrap()]);

@@ -38,7 +38,8 @@ impl Guest {
         // A recipe's system has a name of its own.
         let usual = contents.recipe().is_none().then(|| HOSTNAME.to_owned());
         let hostname = run.hostname.clone().or(usual);
-        Ok(Self { hostname, session: session(contents, run, terminal)? })
+        let session = session(contents, run, terminal, hostname.as_deref())?;
+        Ok(Self { hostname, session })
     }
 }
 
@@ -78,6 +79,7 @@ fn session(
     contents: &Contents,
     run: &RunSettings,
     terminal: Option<TerminalSize>,
+    hostname: Option<&str>,
 ) -> Result<Session, EngineError> {
     let usual = match (contents.recipe(), contents.config()) {
         (Some(recipe), _) => Usual::of_recipe(recipe, run, terminal),
@@ -91,15 +93,17 @@ fn session(
     if argv.is_empty() {
         return Err(EngineError::NoCommand { name: contents.name.clone() });
     }
-    let mut env = BTreeMap::from([("PATH".to_owned(), PATH.to_owned())]);
-    if terminal.is_some() {
-        env.insert("TERM".to_owned(), "linux".to_owned());
-    }
-    env.extend(usual.env);
-    env.extend(run.env.clone());
+    // As docker has it; most terminals that people sit at are of xterm's kin.
+    let of_ours =
+        [("PATH", Some(PATH)), ("HOSTNAME", hostname), ("TERM", terminal.map(|_| "xterm"))];
+    let of_ours = of_ours.map(|(name, value)| (name.to_owned(), value.map(str::to_owned)));
+    let usual_env = usual.env.into_iter().map(|(name, value)| (name, Some(value)));
+    let mut env = BTreeMap::from(of_ours);
+    env.extend(usual_env.chain(run.env.clone()));
+    let env = env.into_iter().filter_map(|(name, value)| Some((name, value?)));
     Ok(Session {
         argv,
-        env: env.into_iter().collect(),
+        env: env.collect(),
         cwd: run.workdir.clone().or(usual.workdir).unwrap_or_else(|| "/".to_owned()),
         user: run.user.clone().or(usual.user),
         terminal,
@@ -178,7 +182,8 @@ fn host_entry(host: &HostName) -> HostEntry {
 }
 
 fn tmpfs(tmpfs: &mote_manifest::Tmpfs) -> Tmpfs {
-    Tmpfs { path: tmpfs.path.clone(), options: tmpfs.options.clone() }
+    let (flags, options) = tmpfs.mount();
+    Tmpfs { path: tmpfs.path.clone(), flags, options }
 }
 
 fn network(wanted: Network) -> GuestNetwork {

@@ -70,7 +70,8 @@ fn a_user_with_groups_can_use_its_streams() {
 fn a_root_that_refuses_writing() {
     let mut guest = Guest::new(&[&Disk::erofs(&Tree::new())], erofs(Writes::Refused));
     guest.config.hostname = Some("box".into());
-    guest.config.tmpfs = vec![Tmpfs { path: "/scratch".into(), options: "size=1m".into() }];
+    guest.config.tmpfs =
+        vec![Tmpfs { path: "/scratch".into(), flags: 0, options: "size=1m".into() }];
     let seen =
         guest.sh("touch /x; cat /etc/hostname; touch /scratch/x && df -k /scratch | tail -1");
     assert_eq!(seen.stderr(), "touch: /x: Read-only file system\n");

@@ -25,10 +25,11 @@ pub(super) fn resolve(
     let arguments = raw.command.into_iter().map(|word| check::argument(document, word));
     let tmpfs = raw.tmpfs.into_iter().map(|tmpfs| parse(document, &tmpfs));
     let hosts = raw.add_host.into_iter().map(|host| parse(document, &host));
+    let env = check::variables(document, raw.env)?;
     let publish = raw.publish.into_iter().map(|publish| parse(document, &publish));
     Ok(RunSettings {
         command: arguments.collect::<Result<_, _>>()?,
-        env: check::variables(document, raw.env)?,
+        env: env.into_iter().map(|(name, value)| (name, Some(value))).collect(),
         entrypoint: entrypoint.transpose()?,
         user: checked(raw.user, check::user)?,
         workdir: checked(raw.workdir, check::guest_directory)?,

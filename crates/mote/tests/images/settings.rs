@@ -25,6 +25,17 @@ fn the_user_says_otherwise() {
     assert_eq!(shown.text(), "1234\n99\n/made/for/it\nhello\nguest\n1\n0\n");
 }
 
+/// As in docker: a name alone passes mote's own value on, and removes the image's where there is none.
+#[test]
+#[ignore = "boots a kernel: run by ./test"]
+fn the_environment_is_dockers() {
+    let sandbox = sandbox();
+    let script = "echo ${GREETING-unset} $PYTHONUNBUFFERED $HOSTNAME ${TERM-unset}";
+    let flags = "-e GREETING -e PYTHONUNBUFFERED --hostname guest --entrypoint sh";
+    let shown = run(&sandbox, flags, "python", &["-uc", script]).env("PYTHONUNBUFFERED", "2");
+    assert_eq!(shown.run().expect_code(0).text(), "unset 2 guest unset\n");
+}
+
 /// As in docker: another entry point makes the image's command meaningless, an empty one the entry
 /// point itself.
 #[test]
