@@ -13,7 +13,7 @@ use clap::Parser;
 use clap::error::ErrorKind;
 
 use args::Cli;
-use terminal::{Progress, report};
+use terminal::{Progress, report, say};
 
 /// mote itself failed, as docker says it.
 const FAILED: u8 = 125;
@@ -23,7 +23,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             match args::explain(&error) {
-                Some(text) => eprint!("{text}"),
+                Some(text) => say(text),
                 // Not being able to print the help leaves nothing else to do.
                 None => drop(error.print()),
             }

@@ -1,14 +1,15 @@
 //! What signals mean: before a session runs, stop; while it runs, the session's business.
 
-use std::os::fd::AsFd;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use mote_process::Cancel;
-use mote_vmm::{Control, restore_terminal, terminal_size};
+use mote_vmm::{Control, restore_terminal};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGWINCH};
 use signal_hook::iterator::Signals;
+
+use crate::terminal;
 
 /// How long a session that was told to end may take; docker's `stop` waits as long.
 const GRACE: Duration = Duration::from_secs(10);
@@ -44,10 +45,12 @@ pub fn watch() -> Cancel {
     cancel
 }
 
-/// Gives the signals to a session until the returned value is dropped.
+/// Gives the signals to a session until the returned value is dropped, and the size that the terminal has
+/// now: since it was asked for last, much may have been pulled and built.
 #[must_use = "dropping it takes the signals away from the session"]
 pub fn attach(control: Control) -> Attached {
     *session() = Some(Session { control, told: false });
+    resize();
     Attached(())
 }
 
@@ -65,9 +68,7 @@ fn session() -> std::sync::MutexGuard<'static, Option<Session>> {
 }
 
 fn resize() {
-    if let (Some(session), Some(size)) =
-        (session().as_ref(), terminal_size(std::io::stdin().as_fd()))
-    {
+    if let (Some(session), Some(size)) = (session().as_ref(), terminal::size()) {
         session.control.resize(size);
     }
 }

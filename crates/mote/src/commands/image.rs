@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use super::{limited, print};
 use crate::args::{ImageBuild, ImageInspect, Target};
+use crate::terminal::say;
 
 pub fn build(args: ImageBuild, host: &Host) -> Result<ExitCode> {
     let program = Program::parse(&args.source).map_err(EngineError::from)?;
@@ -27,7 +28,7 @@ pub fn build(args: ImageBuild, host: &Host) -> Result<ExitCode> {
         format,
     };
     let bytes = image::build(&limited(host, args.unpack_limit), wanted, &to)?;
-    eprintln!("{}: {bytes} bytes", to.display());
+    say(format_args!("{}: {bytes} bytes\n", to.display()));
     Ok(ExitCode::SUCCESS)
 }
 

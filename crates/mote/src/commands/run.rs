@@ -1,6 +1,7 @@
 //! `mote run`
 
 use std::collections::BTreeMap;
+use std::env::VarError;
 use std::io::{IsTerminal, stderr, stdin, stdout};
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -13,11 +14,11 @@ use mote_engine::run::{Ended, Plan, RunWanted};
 use mote_engine::{EngineError, Host};
 use mote_kernel::source::SourceSpec;
 use mote_manifest::RunSettings;
-use mote_vmm::{Control, End, Event, RawMode, SILENCE_LIMIT, SessionIo, Sink, terminal_size};
+use mote_vmm::{Control, End, Event, RawMode, SILENCE_LIMIT, SessionIo, Sink};
 
 use super::{limited, write_out};
 use crate::args::Run;
-use crate::terminal::{self, Progress};
+use crate::terminal::{self, Progress, say};
 use crate::{FAILED, signals};
 
 /// The size of a terminal that does not say.
@@ -38,11 +39,11 @@ pub fn run(args: Run, host: &Host, progress: &Progress) -> Result<ExitCode> {
     for published in plan.published().iter().filter(|published| published.chosen) {
         let forward = published.forward;
         let (port, protocol) = (forward.guest_port, forward.protocol.name());
-        eprintln!("port {port}/{protocol} of the guest is at {}", forward.host);
+        say(format_args!("port {port}/{protocol} of the guest is at {}\n", forward.host));
     }
     let ended = attach(host, &plan, streams, verbose)?;
     if timings {
-        eprint!("{}", terminal::timings(progress, &ended));
+        say(terminal::timings(progress, &ended));
     }
     exit_code(&ended)
 }
@@ -56,7 +57,9 @@ fn wanted(args: Run) -> Result<(Program, RunSettings, Option<SourceSpec>)> {
     for file in &args.env_file {
         env.extend(variables_of(file)?);
     }
-    env.extend(args.env.iter().filter_map(|text| variable(text)));
+    for text in &args.env {
+        env.extend([variable(text)?]);
+    }
     let flags = RunSettings {
         command: args.command,
         env,
@@ -92,16 +95,24 @@ fn wanted(args: Run) -> Result<(Program, RunSettings, Option<SourceSpec>)> {
     Ok((program, settings, args.source))
 }
 
+/// A variable and its value, if it has one.
+type Variable = (String, Option<String>);
+
 /// `KEY=VALUE`, or `KEY` for mote's own value if there is one.
-fn variable(text: &str) -> Option<(String, String)> {
-    match text.split_once('=') {
-        Some((key, value)) => Some((key.to_owned(), value.to_owned())),
-        None => Some((text.to_owned(), std::env::var(text).ok()?)),
+fn variable(text: &str) -> Result<Variable> {
+    if let Some((key, value)) = text.split_once('=') {
+        return Ok((key.to_owned(), Some(value.to_owned())));
+    }
+    match std::env::var(text) {
+        Ok(value) => Ok((text.to_owned(), Some(value))),
+        Err(VarError::NotPresent) => Ok((text.to_owned(), None)),
+        Err(VarError::NotUnicode(value)) => bail!("{text}: the value is not UTF-8: {value:?}"),
     }
 }
 
-/// The variables of a file, as docker reads it: nothing is quoted or expanded.
-fn variables_of(file: &Path) -> Result<Vec<(String, String)>> {
+/// The variables of a file, as docker reads it: nothing is quoted or expanded, and a name that mote has no
+/// value for is passed over.
+fn variables_of(file: &Path) -> Result<Vec<Variable>> {
     let text = std::fs::read_to_string(file)
         .with_context(|| format!("cannot read the variables in {}", file.display()))?;
     let mut variables = Vec::new();
@@ -113,8 +124,9 @@ fn variables_of(file: &Path) -> Result<Vec<(String, String)>> {
         if name.is_empty() || name.contains(char::is_whitespace) {
             bail!("{}:{number}: no name of a variable: {name:?}", file.display());
         }
-        variables.extend(variable(line));
+        variables.push(variable(line)?);
     }
+    variables.retain(|(_, value)| value.is_some());
     Ok(variables)
 }
 
@@ -142,7 +154,7 @@ impl Streams {
         if self.input && !stdin().is_terminal() {
             bail!("the input device is not a terminal: leave out --tty, or --interactive");
         }
-        Ok(Some(terminal_size(stdout().as_fd()).unwrap_or(USUAL_SIZE)))
+        Ok(Some(terminal::size().unwrap_or(USUAL_SIZE)))
     }
 }
 
@@ -151,20 +163,25 @@ fn attach(host: &Host, plan: &Plan, streams: Streams, verbose: bool) -> Result<E
     let (stdin, stdout, stderr) = (stdin(), stdout(), stderr());
     let control = Control::new()?;
     let instance = plan.start(host)?;
-    let raw = (streams.terminal && streams.input)
-        .then(|| RawMode::enter(&stdin))
-        .transpose()
-        .context("cannot put the terminal into raw mode")?;
-    // A terminal in raw mode does not return the carriage at the end of a line.
-    let line_end = if raw.is_some() { "\r\n" } else { "\n" };
-    let mut attached = None;
+    // While the session runs. Before, ^C is mote's.
+    let (mut raw, mut attached) = (None, None);
     let mut on_event = |event: &Event| match event {
-        Event::Console(line) if verbose => eprint!("{line}{line_end}"),
+        // A terminal in raw mode does not return the carriage at the end of a line.
+        Event::Console(line) if verbose && raw.is_some() => say(format_args!("{line}\r\n")),
+        Event::Console(line) if verbose => say(format_args!("{line}\n")),
         Event::StillWaiting { awaited, silent } => {
-            eprint!("still waiting for {awaited}, {} s; ^C stops{line_end}", silent.as_secs());
+            let seconds = silent.as_secs();
+            say(format_args!("still waiting for {awaited}, {seconds} s; ^C stops\n"));
         }
-        Event::Started => attached = Some(signals::attach(control.clone())),
-        Event::Ended => attached = None,
+        Event::Started => {
+            if streams.terminal && streams.input {
+                let entered = RawMode::enter(&stdin);
+                let warn = |error| say(format_args!("warning: no raw mode: {error}\n"));
+                raw = entered.map_err(warn).ok();
+            }
+            attached = Some(signals::attach(control.clone()));
+        }
+        Event::Ended => (raw, attached) = (None, None),
         _ => {}
     };
     let io = SessionIo {
@@ -177,9 +194,7 @@ fn attach(host: &Host, plan: &Plan, streams: Streams, verbose: bool) -> Result<E
         silence_limit: SILENCE_LIMIT,
         on_event: &mut on_event,
     };
-    let ended = instance.attach(host, io);
-    drop(raw);
-    Ok(ended?)
+    Ok(instance.attach(host, io)?)
 }
 
 /// The exit code that says how the machine ended; what went wrong is an error.
@@ -189,9 +204,10 @@ fn exit_code(ended: &Ended) -> Result<ExitCode> {
     }
     let code = match ended.end() {
         End::Session(SessionOutcome::Exit(code)) => *code,
+        // At most 64.
         End::Session(SessionOutcome::Signal(number)) => 128 + number,
         End::Session(SessionOutcome::Failed { failure, message }) => {
-            eprintln!("error: {message}");
+            say(format_args!("error: {message}\n"));
             failure.code()
         }
         End::Poweroff => told("the guest was powered off"),
@@ -205,6 +221,6 @@ fn exit_code(ended: &Ended) -> Result<ExitCode> {
 }
 
 fn told(what: &str) -> u8 {
-    eprintln!("{what}");
+    say(format_args!("{what}\n"));
     0
 }

@@ -4,9 +4,11 @@ use std::fmt::Write;
 
 use mote_engine::EngineError;
 
+use super::say;
+
 /// Prints an error with its causes and its hint on standard error.
 pub fn report(error: &anyhow::Error) {
-    eprint!("{}", render(error));
+    say(render(error));
 }
 
 fn render(error: &anyhow::Error) -> String {

@@ -8,6 +8,8 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mote_engine::event::{Event, Step};
 
+use super::say;
+
 /// Shows the events of the engine.
 pub struct Progress {
     loudness: Loudness,
@@ -65,7 +67,7 @@ impl Progress {
     fn began(&self, step: &Step) {
         match self.loudness {
             Loudness::Quiet => {}
-            Loudness::Lines => eprintln!("{step}"),
+            Loudness::Lines => say(format_args!("{step}\n")),
             Loudness::Bars => {
                 let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
                 let bar = all.add(ProgressBar::no_length());
@@ -122,14 +124,14 @@ impl Progress {
             bars.step.finish_and_clear();
         }
         if self.loudness != Loudness::Quiet && took >= Duration::from_secs(1) {
-            eprintln!("{step}: {:.1} s", took.as_secs_f64());
+            say(format_args!("{step}: {:.1} s\n", took.as_secs_f64()));
         }
     }
 
     fn line(&self, text: &str) {
         match self.bars().as_ref() {
-            Some(bars) => bars.all.suspend(|| eprintln!("{text}")),
-            None => eprintln!("{text}"),
+            Some(bars) => bars.all.suspend(|| say(format_args!("{text}\n"))),
+            None => say(format_args!("{text}\n")),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! Sessions on the caller's terminal.
 
+use mote_manifest::Recipe;
 use mote_testkit::{Sandbox, Signal, Terminal};
 
-use crate::{run, sandbox};
+use crate::{path, run, run_recipe, sandbox};
 
 const PROMPT: &str = "root@mote:~# ";
 
@@ -48,6 +49,33 @@ fn a_shell_has_the_callers_terminal() {
     let (status, after) = terminal.finish();
     assert_eq!(status.code(), Some(3));
     assert_eq!(after, before, "the terminal was not restored");
+    sandbox.assert_no_orphans();
+}
+
+/// While the system comes up: the session has the size that the terminal has when it begins, and until then
+/// ^C is mote's.
+#[test]
+#[ignore = "boots a kernel: run by ./test"]
+fn a_terminal_before_its_session() {
+    let sandbox = sandbox();
+    let recipe = Recipe::builtin_text("busybox").unwrap().to_owned();
+    let slow = "\n[[busybox.start]]\nname = \"S10slow\"\nscript = \"\"\"\n#!/bin/sh\necho com''ing >/dev/console; sleep 3\n\"\"\"\n";
+    let file = path(sandbox.write("slow.toml", recipe + slow));
+    let begin = |command: &[&str]| {
+        let mut terminal =
+            run_recipe(&sandbox, "-it --verbose", &file, command).start_on_terminal(24, 80);
+        terminal.screen.wait_for("coming");
+        assert_eq!(terminal.attributes(), terminal.before, "raw mode before the session");
+        terminal
+    };
+    let mut terminal = begin(&["sh", "-c", "until stty size | grep '50 132'; do sleep 0.1; done"]);
+    terminal.resize(50, 132);
+    terminal.screen.wait_for("50 132\r\n");
+    assert_eq!(terminal.finish().0.code(), Some(0));
+
+    let mut terminal = begin(&["sleep", "1000"]);
+    terminal.type_text("\x03");
+    assert_eq!(terminal.finish().0.code(), Some(130));
     sandbox.assert_no_orphans();
 }
 

@@ -79,6 +79,14 @@ fn flags_of_docker_that_are_not_there_are_told_with_a_way() {
         .expect_said(&["unexpected argument"]);
 }
 
+/// As when a log's disk is full: what cannot be told changes no exit code.
+#[test]
+fn a_standard_error_that_takes_nothing_ends_nothing() {
+    let sandbox = super::sandbox();
+    let script = format!("{} run no:such:source 2>/dev/full", env!("CARGO_BIN_EXE_mote"));
+    sandbox.shell(&script).run().expect_code(125);
+}
+
 #[test]
 fn values_of_flags_are_checked() {
     let sandbox = sandbox();
@@ -87,6 +95,7 @@ fn values_of_flags_are_checked() {
         (&["--network", "bridge"], "bridge"),
         (&["--accel", "xen"], "xen"),
         (&["--publish", "http:80"], "http:80"),
+        (&["--tmpfs", "/tmp:nosiud"], "not an option of tmpfs"),
         (&["--cpus", "many"], "many"),
         (&["--cpus", "0"], "0"),
         (&["--hostname", "two words"], "--hostname: not a host name: two words"),
