@@ -1,5 +1,7 @@
 //! Putting a layer on top of those below it.
 
+use mote_process::{Cancel, Cancelled};
+
 use super::Limit;
 use super::changes::{Change, Changes, Whiteout};
 use super::limits::Budget;
@@ -9,6 +11,7 @@ use crate::tree::{Inode, Node, Tree, TreeError};
 pub(super) enum Failure {
     Tree(TreeError),
     Limit(Limit),
+    Cancelled(Cancelled),
 }
 
 impl From<TreeError> for Failure {
@@ -17,13 +20,25 @@ impl From<TreeError> for Failure {
     }
 }
 
+impl From<Cancelled> for Failure {
+    fn from(cancelled: Cancelled) -> Self {
+        Self::Cancelled(cancelled)
+    }
+}
+
 /// Applies a layer.
 ///
 /// Whiteouts come first, so that they hide nothing of their own layer. Symbolic links whose names
 /// the layer has for directories go before that: what the layer has below them, and hides below
 /// them, is in its own directory and not where the link leads.
-pub(super) fn apply(tree: &mut Tree, changes: Changes, budget: &Budget) -> Result<(), Failure> {
+pub(super) fn apply(
+    tree: &mut Tree,
+    changes: Changes,
+    budget: &Budget,
+    cancel: &Cancel,
+) -> Result<(), Failure> {
     for change in &changes.entries {
+        cancel.check()?;
         if let Change::Put(path, inode) = change
             && inode.is_directory()
         {
@@ -34,9 +49,11 @@ pub(super) fn apply(tree: &mut Tree, changes: Changes, budget: &Budget) -> Resul
         }
     }
     for whiteout in &changes.whiteouts {
+        cancel.check()?;
         hide(tree, whiteout)?;
     }
     for change in changes.entries {
+        cancel.check()?;
         match change {
             Change::Put(path, inode) => tree.insert(&tree.place_of(&path)?, inode)?,
             Change::Link(path, target) => {
@@ -66,4 +83,31 @@ fn hide(tree: &mut Tree, whiteout: &Whiteout) -> Result<(), TreeError> {
 
 fn is_symlink(inode: &Inode) -> bool {
     matches!(inode.node, Node::Symlink(_))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layer::Limits;
+    use crate::tree::TreePath;
+
+    #[test]
+    fn a_wish_to_stop_ends_each_part() {
+        let path = || TreePath::parse("d").unwrap();
+        let parts = [
+            Changes {
+                entries: vec![Change::Put(path(), Inode::directory(0o755))],
+                ..Changes::default()
+            },
+            Changes { whiteouts: vec![Whiteout::Name(path())], ..Changes::default() },
+        ];
+        let cancel = Cancel::default();
+        cancel.cancel(2);
+        for changes in parts {
+            let mut tree = Tree::new();
+            let applied = apply(&mut tree, changes, &Budget::new(Limits::default()), &cancel);
+            assert!(matches!(applied, Err(Failure::Cancelled(_))));
+            assert_eq!(tree, Tree::new());
+        }
+    }
 }

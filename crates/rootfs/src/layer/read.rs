@@ -66,10 +66,10 @@ pub fn read_layers(
     let all_changes = work.read_all(layers, threads)?;
     let mut tree = Tree::new();
     for (layer, changes) in layers.iter().zip(all_changes) {
-        cancel.check()?;
-        apply(&mut tree, changes, &budget).map_err(|failure| match failure {
+        apply(&mut tree, changes, &budget, cancel).map_err(|failure| match failure {
             apply::Failure::Tree(source) => LayerError::Apply { layer: layer.name.clone(), source },
             apply::Failure::Limit(limit) => LayerError::exceeded(layer, limit, limits),
+            apply::Failure::Cancelled(cancelled) => cancelled.into(),
         })?;
     }
     Ok(tree)

@@ -120,14 +120,29 @@ impl TreePath {
 
     /// The path of an entry `name`, which is one name, of this directory.
     pub(crate) fn join(&self, name: &[u8]) -> Result<Self, PathError> {
-        let path = self.child(name);
-        if name.len() > NAME_MAX {
-            return Err(PathError::NameTooLong { path: printable(&path.0), len: name.len() });
-        }
-        if path.0.len() > PATH_MAX {
-            return Err(PathError::TooLong { len: path.0.len() });
-        }
+        let mut path = self.clone();
+        path.push(name)?;
         Ok(path)
+    }
+
+    /// Goes on to an entry `name`, which is one name, of this directory.
+    pub(super) fn push(&mut self, name: &[u8]) -> Result<(), PathError> {
+        if !self.is_root() {
+            self.0.push(b'/');
+        }
+        self.0.extend_from_slice(name);
+        if name.len() > NAME_MAX {
+            return Err(PathError::NameTooLong { path: printable(&self.0), len: name.len() });
+        }
+        if self.0.len() > PATH_MAX {
+            return Err(PathError::TooLong { len: self.0.len() });
+        }
+        Ok(())
+    }
+
+    /// Goes back to the path of so many bytes that this one begins with.
+    pub(super) fn truncate(&mut self, len: usize) {
+        self.0.truncate(len);
     }
 
     /// The first `depth` names of the path.
