@@ -50,8 +50,8 @@ pub(super) struct Plan<'a> {
 
 /// An inode of the image.
 pub(super) struct Item<'a> {
-    /// The first of its names.
-    pub(super) path: TreePath,
+    /// Which one it is in the tree.
+    pub(super) id: InodeId,
     pub(super) inode: &'a Inode,
     pub(super) header: Header,
     /// Where the inode lies, in bytes from the first block of the inodes on.
@@ -130,7 +130,7 @@ impl<'a> Plan<'a> {
         let mut end = in_place.end().max(meta_block + meta_blocks);
         let others = items.iter_mut().filter(|item| !is_directory(item));
         for item in others.filter(|item| item.blocks() > 0) {
-            place_contents(item, &mut space)?;
+            place_contents(tree, item, &mut space)?;
             end = end.max(item.header.place + item.blocks() as u32);
         }
         Ok(Self { items, build_time_s, in_place, meta_block, directories_at, blocks: end })
@@ -160,7 +160,7 @@ fn collect<'a>(tree: &'a Tree, out: &File) -> Result<Vec<Item<'a>>, WriteError> 
         if item == next {
             items.push(Item {
                 header: header(&entry.path, entry.inode, entry.links, next)?,
-                path: entry.path,
+                id: entry.id,
                 inode: entry.inode,
                 at: 0,
                 in_place: match &entry.inode.node {
@@ -272,14 +272,14 @@ fn place_inode(item: &mut Item<'_>, at: &mut u64) {
 }
 
 /// Gives the contents of an inode blocks, unless they have some.
-fn place_contents(item: &mut Item<'_>, space: &mut Space) -> Result<(), WriteError> {
+fn place_contents(tree: &Tree, item: &mut Item<'_>, space: &mut Space) -> Result<(), WriteError> {
     let place = match (item.in_place, u32::try_from(item.blocks())) {
         (Some(block), _) => Some(block),
         (None, Ok(blocks @ 0..=GAP_BLOCKS_MAX)) => space.take_next_whole(blocks),
         (None, Ok(blocks)) => space.take_last(blocks),
         (None, Err(_)) => None,
     };
-    let too_large = || WriteError::TooLarge { path: item.path.clone(), len: item.header.size };
+    let too_large = || WriteError::TooLarge { path: tree.path_of(item.id), len: item.header.size };
     item.header.place = place.ok_or_else(too_large)?;
     Ok(())
 }

@@ -99,6 +99,7 @@ pub fn write_erofs(
     plan.in_place.clear_others(out, bytes).map_err(WriteError::Output)?;
     let mut writer = Writer {
         out,
+        tree,
         plan: &plan,
         inodes: Stream::new(out, plan.inodes_at()),
         directories: Stream::new(out, plan.directories_at * BLOCK_BYTES),
@@ -116,6 +117,7 @@ pub fn write_erofs(
 
 struct Writer<'a> {
     out: &'a File,
+    tree: &'a Tree,
     plan: &'a Plan<'a>,
     /// All inodes with what follows them, and the superblock if they lie in the first block.
     inodes: Stream<'a>,
@@ -192,7 +194,9 @@ impl Writer<'_> {
             return Ok(());
         }
         let failed = |error| match error {
-            CopyError::Content(source) => WriteError::Content { path: item.path.clone(), source },
+            CopyError::Content(source) => {
+                WriteError::Content { path: self.tree.path_of(item.id), source }
+            }
             CopyError::Output(error) => WriteError::Output(error),
             CopyError::Cancelled(cancelled) => WriteError::Cancelled(cancelled),
         };

@@ -47,6 +47,19 @@ impl<'a> Walk<'a> {
     }
 }
 
+impl Tree {
+    /// The first path of an inode of this tree in the order of the walk. For messages: it walks,
+    /// and whoever has many inodes need not hold a path of each, which links make up to 4,095 bytes
+    /// long.
+    ///
+    /// # Panics
+    ///
+    /// When the inode is of another tree.
+    pub fn path_of(&self, id: InodeId) -> TreePath {
+        self.walk().find(|entry| entry.id == id).expect("a named inode exists").path
+    }
+}
+
 impl<'a> Iterator for Walk<'a> {
     type Item = Entry<'a>;
 

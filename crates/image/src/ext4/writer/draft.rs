@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::ops::Range;
 
-use mote_rootfs::tree::{Content, Entry, Inode, Node, SOURCE_DATE_EPOCH, Tree, TreePath};
+use mote_rootfs::tree::{Content, Entry, Inode, InodeId, Node, SOURCE_DATE_EPOCH, Tree, TreePath};
 
 use super::directory::{Directory, Name, render_lost_and_found};
 use super::geometry::BLOCK_LEN;
@@ -25,7 +25,8 @@ const LINKS_MAX: u32 = 65_000;
 /// An inode without its place.
 #[derive(Debug)]
 pub(super) struct Draft<'a> {
-    pub(super) path: TreePath,
+    /// Which one it is in the tree, if it is there.
+    pub(super) id: Option<InodeId>,
     pub(super) number: u32,
     pub(super) mode: u16,
     pub(super) uid: u32,
@@ -79,7 +80,7 @@ impl<'a> Drafts<'a> {
         let in_place = drafts.inodes.iter().filter_map(|draft| Some((draft.in_place?, draft.size)));
         drafts.in_place = InPlace::new(in_place);
         drafts.add_lost_and_found(&mut directories);
-        drafts.fill_directories(&directories, seed)?;
+        drafts.fill_directories(tree, &directories, seed)?;
         drafts.inodes.sort_by_key(|draft| draft.number);
         Ok(drafts)
     }
@@ -143,6 +144,7 @@ impl<'a> Drafts<'a> {
 
     fn fill_directories(
         &mut self,
+        tree: &Tree,
         directories: &[Directory],
         seed: &[u8; 16],
     ) -> Result<(), WriteError> {
@@ -150,7 +152,7 @@ impl<'a> Drafts<'a> {
         let tree_directories = self.inodes.iter_mut().filter(|draft| draft.is_unfilled());
         for (draft, directory) in tree_directories.zip(directories) {
             let Some(rendered) = directory.render(seed) else {
-                return Err(WriteError::Directory { path: draft.path.clone() });
+                return Err(WriteError::Directory { path: draft.path(tree) });
             };
             let is_directory = |name: &&Name| name.kind == Kind::Directory;
             let links = 2 + directory.names.iter().filter(is_directory).count();
@@ -167,7 +169,7 @@ impl Draft<'_> {
     /// An inode of the file system itself, root's, with extents.
     pub(super) fn of_system(number: u32, mode: u16) -> Self {
         Self {
-            path: TreePath::root(),
+            id: None,
             number,
             mode,
             uid: 0,
@@ -181,6 +183,11 @@ impl Draft<'_> {
             inode_xattrs: None,
             xattr_block: None,
         }
+    }
+
+    /// The first of its names in the tree.
+    pub(super) fn path(&self, tree: &Tree) -> TreePath {
+        self.id.map_or_else(TreePath::root, |id| tree.path_of(id))
     }
 
     /// Whether this is a directory.
@@ -233,7 +240,7 @@ fn kind_of(node: &Node) -> Kind {
 }
 
 fn draft<'a>(entry: Entry<'a>, number: u32, out: &File) -> Result<Draft<'a>, WriteError> {
-    let Entry { path, inode, links, .. } = entry;
+    let Entry { path, id, inode, links } = entry;
     let metadata = &inode.metadata;
     if !(i64::from(i32::MIN)..=MTIME_MAX).contains(&metadata.mtime_s) {
         return Err(WriteError::Time { path, mtime_s: metadata.mtime_s });
@@ -259,7 +266,7 @@ fn draft<'a>(entry: Entry<'a>, number: u32, out: &File) -> Result<Draft<'a>, Wri
         body,
         inode_xattrs,
         xattr_block,
-        path,
+        id: Some(id),
     })
 }
 

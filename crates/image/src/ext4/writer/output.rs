@@ -54,7 +54,7 @@ pub fn write_ext4(
     let (layout, size_bytes) = size::fit(&drafts, options)?;
     drafts.in_place.clear_others(out, size_bytes).map_err(WriteError::Output)?;
 
-    let output = Output { out, drafts: &drafts, layout: &layout };
+    let output = Output { out, tree, drafts: &drafts, layout: &layout };
     let mut contents = Contents::new(out, on_progress);
     for (draft, placed) in output.inodes() {
         output.body(draft, placed, &mut contents)?;
@@ -73,9 +73,9 @@ fn label(label: &str) -> Result<[u8; 16], WriteError> {
     Ok(bytes)
 }
 
-fn not_copied(draft: &Draft<'_>, error: CopyError) -> WriteError {
+fn not_copied(tree: &Tree, draft: &Draft<'_>, error: CopyError) -> WriteError {
     match error {
-        CopyError::Content(source) => WriteError::Content { path: draft.path.clone(), source },
+        CopyError::Content(source) => WriteError::Content { path: draft.path(tree), source },
         CopyError::Output(error) => WriteError::Output(error),
         CopyError::Cancelled(cancelled) => WriteError::Cancelled(cancelled),
     }
@@ -87,6 +87,7 @@ fn byte(block: impl Into<u64>) -> u64 {
 
 struct Output<'a> {
     out: &'a File,
+    tree: &'a Tree,
     drafts: &'a Drafts<'a>,
     layout: &'a Layout,
 }
@@ -113,13 +114,15 @@ impl Output<'_> {
                 self.bytes(bytes, &placed.extents).map_err(WriteError::Output)?;
             }
             Body::Content(_) if draft.in_place.is_some() => {
-                contents.advance(draft.size).map_err(|error| not_copied(draft, error))?;
+                contents
+                    .advance(draft.size)
+                    .map_err(|error| not_copied(self.tree, draft, error))?;
             }
             Body::Content(content) => {
                 for extent in &placed.extents {
                     let range = bytes_of(extent, content.len());
                     let copied = contents.copy(content, range, byte(extent.physical));
-                    copied.map_err(|error| not_copied(draft, error))?;
+                    copied.map_err(|error| not_copied(self.tree, draft, error))?;
                 }
             }
         }
