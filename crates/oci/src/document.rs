@@ -25,6 +25,9 @@ const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+j
 
 const CONFIGS: [&str; 2] =
     ["application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"];
+/// What old manifests of docker's say instead (distribution issue 1621); moby takes it for images
+/// (`defaultImageTypes`).
+const OLD_CONFIGS: [&str; 4] = ["application/octet-stream", "application/json", "text/html", ""];
 const LAYERS: [&str; 6] = [
     "application/vnd.oci.image.layer.v1.tar",
     "application/vnd.oci.image.layer.v1.tar+gzip",
@@ -209,7 +212,7 @@ impl Document {
                 Ok(Self::Index(Index::new(manifests)?))
             }
             (Some(config), layers, None, "" | OCI_MANIFEST | DOCKER_MANIFEST) => {
-                Ok(Self::Manifest(Manifest::new(&config, &layers.unwrap_or_default())?))
+                Ok(Self::Manifest(Manifest::new(media_type, &config, &layers.unwrap_or_default())?))
             }
             _ => Err(DocumentError::Unknown { media_type: media_type.to_owned() }),
         }
@@ -217,13 +220,18 @@ impl Document {
 }
 
 impl Manifest {
-    fn new(config: &RawDescriptor, layers: &[RawDescriptor]) -> Result<Self, DocumentError> {
+    fn new(
+        media_type: &str,
+        config: &RawDescriptor,
+        layers: &[RawDescriptor],
+    ) -> Result<Self, DocumentError> {
         if layers.len() > LAYERS_MAX {
             return Err(DocumentError::TooManyLayers { count: layers.len() });
         }
-        let media_type = config.media_type();
-        if !CONFIGS.contains(&media_type) {
-            return Err(DocumentError::Artifact { media_type: media_type.to_owned() });
+        let old_configs = if media_type == DOCKER_MANIFEST { &OLD_CONFIGS[..] } else { &[] };
+        let config_type = config.media_type();
+        if !CONFIGS.contains(&config_type) && !old_configs.contains(&config_type) {
+            return Err(DocumentError::Artifact { media_type: config_type.to_owned() });
         }
         let layers = layers.iter().enumerate().map(|(layer, raw)| raw.as_layer(layer));
         Ok(Self { config: config.checked()?, layers: layers.collect::<Result<_, _>>()? })
@@ -329,6 +337,18 @@ mod tests {
         // Go writes an empty list as null.
         let empty = format!(r#"{{"config":{},"layers":null}}"#, blob(CONFIGS[0]));
         assert!(matches!(Document::parse(empty.as_bytes()), Ok(Document::Manifest(_))));
+    }
+
+    #[test]
+    fn old_manifests_of_docker_say_anything_of_their_configuration() {
+        for config in OLD_CONFIGS {
+            let manifest = manifest(config, &LAYERS[3..]);
+            let docker =
+                manifest.replacen('{', &format!(r#"{{"mediaType":"{DOCKER_MANIFEST}","#), 1);
+            assert!(matches!(Document::parse(docker.as_bytes()), Ok(Document::Manifest(_))));
+            let error = Document::parse(manifest.as_bytes()).unwrap_err();
+            assert!(matches!(error, DocumentError::Artifact { .. }), "{error}");
+        }
     }
 
     #[test]
