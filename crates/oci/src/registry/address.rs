@@ -58,7 +58,9 @@ pub(super) fn authority(url: &str) -> &str {
 pub(super) fn join(base: &Uri, location: &str) -> Option<Uri> {
     let location = location.split('#').next().unwrap_or_default();
     let (scheme, host) = (base.scheme_str()?, base.authority()?);
-    let absolute = if location.contains("://") {
+    // Within a path or a query it is only text.
+    let is_absolute = location.find("://").is_some_and(|end| !location[..end].contains(['/', '?']));
+    let absolute = if is_absolute {
         location.to_owned()
     } else if let Some(rest) = location.strip_prefix("//") {
         format!("{scheme}://{rest}")
@@ -127,6 +129,22 @@ mod tests {
             ("//s.example/b", Some("https://s.example/b")),
             ("/b", Some("https://h.example:5000/b")),
             ("b", Some("https://h.example:5000/v2/a/blobs/b")),
+            (
+                "/b?src=https://s.example/x",
+                Some("https://h.example:5000/b?src=https://s.example/x"),
+            ),
+            (
+                "//s.example/b?src=https://h.example/x",
+                Some("https://s.example/b?src=https://h.example/x"),
+            ),
+            (
+                "b?src=https://s.example/x",
+                Some("https://h.example:5000/v2/a/blobs/b?src=https://s.example/x"),
+            ),
+            (
+                "https://s.example/b?src=https://h.example/x",
+                Some("https://s.example/b?src=https://h.example/x"),
+            ),
             ("file:///etc/passwd", None),
             ("https://me:secret@s.example/", None),
             ("ftp://s.example/", None),
