@@ -58,10 +58,20 @@ impl Header {
         let prefix = match self.layout() {
             Layout::Ustar => text(&self.bytes[345..500]),
             Layout::Star => text(&self.bytes[345..476]),
-            Layout::Old | Layout::Gnu => b"",
+            Layout::Gnu => self.prefix_of_old_go(),
+            Layout::Old => b"",
         };
         let name = text(&self.bytes[..100]);
         if prefix.is_empty() { name.to_vec() } else { [prefix, b"/", name].concat() }
+    }
+
+    /// The prefix that Go before 1.8 wrote into GNU's headers, over the times of access and change
+    /// (golang issues 12594 and 21005): ASCII where these are no numbers.
+    fn prefix_of_old_go(&self) -> &[u8] {
+        let times = [&self.bytes[345..357], &self.bytes[357..369]];
+        let prefix = text(&self.bytes[345..500]);
+        let is_number = |time: &[u8]| time[0] == 0 || parse_field(time).is_some();
+        if times.into_iter().all(is_number) || !prefix.is_ascii() { b"" } else { prefix }
     }
 
     pub(super) fn link_name(&self) -> &[u8] {

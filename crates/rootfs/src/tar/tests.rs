@@ -127,6 +127,24 @@ fn long_names_come_in_four_ways() {
 }
 
 #[test]
+fn gnu_headers_of_old_go_have_a_prefix() {
+    let (long, long_path) = ("d/".repeat(70), format!("/{}f", "d/".repeat(70)));
+    let table: [(&[u8], &str); 6] = [
+        (b"some/directory", "/some/directory/f"),
+        // Digits, and only the second field is no number.
+        (b"000000000000/directory", "/000000000000/directory/f"),
+        (long.trim_end_matches('/').as_bytes(), &long_path),
+        (b"00000000003\x0000000000003\0", "/f"),
+        (b"\x80\0\0\0\0\0\0\0\0\0\0\x03", "/f"),
+        (b"n\xc3\xb6/directory", "/f"),
+    ];
+    for (bytes, path) in table {
+        let entry = read_one(&[Member::file("f", b"").gnu().field(345, bytes)]);
+        assert_eq!(entry.path().unwrap().to_string(), path);
+    }
+}
+
+#[test]
 fn pax_records_outdo_the_header() {
     let records: &[(&[u8], &[u8])] = &[
         (b"uid", b"4000000000"),
