@@ -88,7 +88,7 @@ impl Changes {
             budget.take(Limit::Entries, 1)?;
             budget.take(Limit::MetadataBytes, metadata_bytes(&entry))?;
             if let Kind::File(data) = &entry.kind {
-                budget.check(Limit::Bytes, data.len)?;
+                budget.take(Limit::Bytes, data.holes())?;
             }
             changes.add(entry, &mut place, archive.reader_mut())?;
         }

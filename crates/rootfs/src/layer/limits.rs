@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// symbolic links, extended attributes) is bounded by that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Inflated bytes, headers included; also the most that one sparse file may seem to have. The
-    /// spool takes as much disk space at most.
+    /// Inflated bytes, headers and the holes of sparse files included. The spool takes as much disk
+    /// space at most.
     pub bytes: u64,
     /// Entries, and directories made because something is below them.
     pub entries: u64,

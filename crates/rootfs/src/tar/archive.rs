@@ -217,6 +217,14 @@ impl<R: BufRead> Archive<R> {
     }
 }
 
+impl Data {
+    /// How many bytes the archive does not have.
+    pub(crate) fn holes(&self) -> u64 {
+        let runs = self.data_runs.as_deref();
+        runs.map_or(0, |runs| self.len - runs.iter().map(|run| run.len).sum::<u64>())
+    }
+}
+
 impl Entry {
     /// The name as a path.
     pub(crate) fn path(&self) -> Result<TreePath, ArchiveError> {

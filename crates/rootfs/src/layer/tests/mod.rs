@@ -313,7 +313,9 @@ fn limits_are_for_all_layers_together() {
     let implied = layer("deep", archive(&[file("a/b/c/d", "1")]));
     let sparse: &[(&[u8], &[u8])] =
         &[(b"GNU.sparse.size", b"5000"), (b"GNU.sparse.map", b"0,1"), (b"size", b"1")];
-    let sparse = layer("sparse", archive(&[Member::pax(sparse), file("s", "1")]));
+    let sparse = [Member::pax(sparse), file("s", "1")];
+    let sparse_layer = |count| layer("sparse", archive(&vec![sparse.clone(); count].concat()));
+    let sparse_wide = Limits { bytes: 20_000, entries: 9, metadata_bytes: 99 };
     // The root takes one.
     assert!(read_within(&layers, &Limits { entries: 3, ..wide }).is_ok());
     let table = [
@@ -321,8 +323,11 @@ fn limits_are_for_all_layers_together() {
         (Limits { entries: 1, ..wide }, &layers[..], "1 entries"),
         (Limits { metadata_bytes: 1, ..wide }, &layers[..], "1 bytes of names and attributes"),
         (Limits { entries: 4, metadata_bytes: 9, ..wide }, &[implied], "4 entries"),
-        (Limits { metadata_bytes: 99, ..wide }, &[sparse], "4096 inflated bytes"),
+        (Limits { metadata_bytes: 99, ..wide }, &[sparse_layer(1)], "4096 inflated bytes"),
+        (sparse_wide, &[sparse_layer(3)], "20000 inflated bytes"),
     ];
+    // 4,999 bytes of holes in each, four blocks, and two at the end.
+    assert!(read_within(&[sparse_layer(2)], &sparse_wide).is_ok());
     for (limits, layers, message) in table {
         let error = read_within(layers, &limits).unwrap_err().to_string();
         assert!(error.ends_with(&format!("brings the image to more than {message}")), "{error}");
