@@ -3,9 +3,9 @@
 use mote_process::{Cancel, Cancelled};
 
 use super::Limit;
-use super::changes::{Change, Changes, Whiteout};
+use super::changes::{AUFS_LINKS, Change, Changes, Whiteout};
 use super::limits::Budget;
-use crate::tree::{Inode, Node, Tree, TreeError};
+use crate::tree::{Inode, Node, Tree, TreeError, TreePath};
 
 /// Why a layer cannot be applied.
 pub(super) enum Failure {
@@ -62,6 +62,8 @@ pub(super) fn apply(
         }
         budget.check(Limit::Entries, tree.inodes_made()).map_err(Failure::Limit)?;
     }
+    // What has got another name keeps it.
+    tree.remove(&TreePath::parse(AUFS_LINKS).expect("a path"));
     Ok(())
 }
 
@@ -89,7 +91,6 @@ fn is_symlink(inode: &Inode) -> bool {
 mod tests {
     use super::*;
     use crate::layer::Limits;
-    use crate::tree::TreePath;
 
     #[test]
     fn a_wish_to_stop_ends_each_part() {

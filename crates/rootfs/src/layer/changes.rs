@@ -19,6 +19,10 @@ const OPAQUE: &[u8] = b".wh..wh..opq";
 /// Prefix of AUFS' own files, which are in layers by accident.
 const AUFS: &[u8] = b".wh..wh.";
 
+/// Directory of AUFS' for files with several names. Hard links of a layer may name what lies there,
+/// which is there until the layer is applied.
+pub(super) const AUFS_LINKS: &[u8] = b".wh..wh.plnk/";
+
 /// Prefix of extended attributes that are overlayfs' own (Documentation/filesystems/overlayfs.rst):
 /// of the machine that packed the layer, and words to an overlayfs that this image lies below.
 const OVERLAY: &[u8] = b"trusted.overlay.";
@@ -110,7 +114,9 @@ impl Changes {
             return Ok(());
         }
         let path = entry.path()?;
-        if !path.components().any(|name| name.starts_with(AUFS)) {
+        let is_linked =
+            matches!(entry.kind, Kind::File(_)) && path.as_bytes().starts_with(AUFS_LINKS);
+        if is_linked || !path.components().any(|name| name.starts_with(AUFS)) {
             self.entries.push(change(path, entry, |data| place.content(data, stream)));
         }
         Ok(())

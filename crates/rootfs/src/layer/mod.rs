@@ -13,7 +13,8 @@
 //!   directory of the layer replaces a link of its name, even one that stands further behind.
 //! - Directories that no layer has are made, as root's with mode 0755.
 //! - An entry for the root gives it its metadata.
-//! - Names with `..` are refused. Entries that AUFS left behind (`.wh..wh.*`) are passed over.
+//! - Names with `..` are refused. Entries that AUFS left behind (`.wh..wh.*`) are passed over, but
+//!   hard links to the files of its `.wh..wh.plnk` are made.
 //!
 //! # Memory
 //!

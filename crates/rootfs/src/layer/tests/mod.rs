@@ -157,6 +157,27 @@ fn leftovers_of_aufs_are_passed_over() {
 }
 
 #[test]
+fn hard_links_to_leftovers_of_aufs_are_made() {
+    let large = "x".repeat(70_000);
+    let lower = [
+        dir(".wh..wh.plnk/"),
+        file(".wh..wh.plnk/1.2", "1"),
+        file(".wh..wh.plnk/3.4", &large),
+        file(".wh..wh.plnk/unused", "1"),
+        hard_link("a", ".wh..wh.plnk/1.2"),
+        hard_link("d/b", "/.wh..wh.plnk/1.2"),
+        hard_link("large", ".wh..wh.plnk/3.4"),
+    ];
+    let lines =
+        "d0755 0:0 - /\n-0644 1 /a\nd0755 0:0 - /d\n-0644 1 /d/b = /a\n-0644 70000 /large\n";
+    assert_eq!(dump(&[&lower]), lines);
+    // They are those of the layer alone.
+    let upper = hard_link("c", ".wh..wh.plnk/1.2");
+    let error = apply(&[&lower, &[upper]]).unwrap_err();
+    assert_eq!(error.to_string(), "layer 1 cannot be applied");
+}
+
+#[test]
 fn marks_of_overlayfs_are_passed_over() {
     let marked = Member::pax(&[
         (b"SCHILY.xattr.trusted.overlay.redirect", b"/etc"),
