@@ -20,14 +20,6 @@ pub enum WriteError {
         /// Its length in bytes.
         len: u64,
     },
-    /// The format has 32 bits, without sign, for seconds since 1970.
-    #[error("{path} is of {mtime_s} s after 1970: cpio knows times from 1970 to 2106")]
-    Time {
-        /// The file.
-        path: TreePath,
-        /// Its time of modification in seconds since 1970.
-        mtime_s: i64,
-    },
     /// The bytes of a file of the tree could not be read.
     #[error("{path} could not be read")]
     Content {
@@ -59,7 +51,8 @@ pub struct Written {
 ///
 /// The same tree gives the same bytes: names in the order of the tree's walk, inodes numbered
 /// from 1 in the order in which they are met. Of a file with several names the last one has the
-/// bytes, as GNU cpio writes it; the kernel takes the first or the last.
+/// bytes, as GNU cpio writes it; the kernel takes the first or the last. Times before 1970 become
+/// 1970, and those after 2106 become 2106, where the format ends.
 ///
 /// # Errors
 ///
@@ -119,10 +112,7 @@ impl Writer<'_> {
             uid: meta.uid,
             gid: meta.gid,
             nlink: entry.links,
-            mtime: u32::try_from(meta.mtime_s).map_err(|_| WriteError::Time {
-                path: entry.path.clone(),
-                mtime_s: meta.mtime_s,
-            })?,
+            mtime: meta.mtime_s.clamp(0, u32::MAX.into()) as u32,
             rdevmajor: device.major,
             rdevminor: device.minor,
             ..Header::default()

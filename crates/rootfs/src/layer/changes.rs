@@ -27,6 +27,10 @@ pub(super) const AUFS_LINKS: &[u8] = b".wh..wh.plnk/";
 /// of the machine that packed the layer, and words to an overlayfs that this image lies below.
 const OVERLAY: &[u8] = b"trusted.overlay.";
 
+/// Last second since 1970 that fits 64 bits of nanoseconds, in 2262. What is later, or before 1970,
+/// becomes 1970, as in docker and containerd (`boundTime`).
+const TIME_MAX_S: i64 = i64::MAX / 1_000_000_000;
+
 /// What a layer changes.
 #[derive(Debug, Default)]
 pub(super) struct Changes {
@@ -146,6 +150,9 @@ fn whiteout(directory: &[u8], name: &[u8]) -> Result<Whiteout, PathError> {
 fn change(path: TreePath, entry: Entry, content: impl FnOnce(Data) -> Content) -> Change {
     let Entry { mut metadata, kind, .. } = entry;
     metadata.xattrs.retain(|name, _| !name.starts_with(OVERLAY));
+    if !(0..=TIME_MAX_S).contains(&metadata.mtime_s) {
+        metadata.mtime_s = 0;
+    }
     let node = match kind {
         Kind::Directory => Node::Directory,
         Kind::File(data) => Node::File(content(data)),

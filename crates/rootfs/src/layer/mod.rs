@@ -12,6 +12,8 @@
 //!   `fs.RootPath` of containerd and `SecureJoin` of umoci do it, through at most 40 links. A
 //!   directory of the layer replaces a link of its name, even one that stands further behind.
 //! - Directories that no layer has are made, as root's with mode 0755.
+//! - Times before 1970, and those that 64 bits of nanoseconds since then do not hold, are 1970, as
+//!   docker and containerd have it.
 //! - An entry for the root gives it its metadata.
 //! - Names with `..` are refused. Entries that AUFS left behind (`.wh..wh.*`) are passed over, but
 //!   hard links to the files of its `.wh..wh.plnk` are made.

@@ -19,7 +19,10 @@ pub(in crate::ext4) const XATTRS_AT: usize = OLD_INODE_LEN + EXTRA_LEN as usize;
 /// Bytes of `i_block`: the root of the extent tree, a short link target, or a device number.
 pub(in crate::ext4) const BLOCK_LEN: usize = 60;
 
-/// The last second since 1970 that an inode can have; the first is that of `i32`.
+/// The first second since 1970 that an inode can have, in 1901,
+pub(in crate::ext4) const MTIME_MIN: i64 = i32::MIN as i64;
+
+/// and the last one, in 2446.
 pub(in crate::ext4) const MTIME_MAX: i64 = 0x3_7fff_ffff;
 
 pub(in crate::ext4) mod flags {

@@ -12,7 +12,7 @@ use super::geometry::BLOCK_LEN;
 use super::options::WriteError;
 use crate::ext4::format::dirent::Kind;
 use crate::ext4::format::inode::{
-    BLOCK_LEN as INODE_BLOCK_LEN, INODE_LEN, MTIME_MAX, XATTRS_AT, encode_device, flags,
+    BLOCK_LEN as INODE_BLOCK_LEN, INODE_LEN, MTIME_MAX, MTIME_MIN, XATTRS_AT, encode_device, flags,
 };
 use crate::ext4::format::xattr::{self, Unfit, Xattr};
 use crate::ext4::format::{FIRST_INODE, LOST_AND_FOUND, ROOT_INODE};
@@ -242,9 +242,6 @@ fn kind_of(node: &Node) -> Kind {
 fn draft<'a>(entry: Entry<'a>, number: u32, out: &File) -> Result<Draft<'a>, WriteError> {
     let Entry { path, id, inode, links } = entry;
     let metadata = &inode.metadata;
-    if !(i64::from(i32::MIN)..=MTIME_MAX).contains(&metadata.mtime_s) {
-        return Err(WriteError::Time { path, mtime_s: metadata.mtime_s });
-    }
     if links > LINKS_MAX {
         return Err(WriteError::Links { path, links });
     }
@@ -255,7 +252,7 @@ fn draft<'a>(entry: Entry<'a>, number: u32, out: &File) -> Result<Draft<'a>, Wri
         mode: inode.node.type_bits() as u16 | metadata.mode,
         uid: metadata.uid,
         gid: metadata.gid,
-        mtime_s: metadata.mtime_s,
+        mtime_s: metadata.mtime_s.clamp(MTIME_MIN, MTIME_MAX),
         links: links as u16,
         flags: if matches!(body, Body::Inode(_)) { 0 } else { flags::EXTENTS },
         size,

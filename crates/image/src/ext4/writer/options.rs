@@ -63,14 +63,6 @@ pub enum WriteError {
         /// Its length in bytes.
         len: u64,
     },
-    /// A time that an inode cannot hold.
-    #[error("{path} is of {mtime_s} s after 1970: ext4 knows times from 1901 to 2446")]
-    Time {
-        /// The file.
-        path: TreePath,
-        /// Its time of modification in seconds since 1970.
-        mtime_s: i64,
-    },
     /// A file with more names than the kernel allows.
     #[error("{path} has {links} names: ext4 takes at most 65000")]
     Links {

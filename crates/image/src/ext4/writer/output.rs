@@ -28,7 +28,8 @@ const UUID: [u8; 16] = 0x6d6f_7465_6578_4400_8000_6d6f_7465_0004_u128.to_be_byte
 /// The same tree and options give the same bytes. The file is sparse wherever nothing is. What it
 /// has: 4 KiB blocks, inodes of 256 bytes, extents, indexed directories, an empty `lost+found` if
 /// the tree has none, no reserved blocks, and room in the tables to grow by a factor of 1,024. All
-/// times of an inode are its time of modification. Extended attributes outside the namespaces of
+/// times of an inode are its time of modification, and at most what the format knows: from 1901 to
+/// 2446. Extended attributes outside the namespaces of
 /// Linux are left out: they could neither be stored nor be seen.
 ///
 /// Contents may lie in the file already, as stretches of it: from multiples of 4096 bytes on, not

@@ -191,6 +191,23 @@ fn marks_of_overlayfs_are_passed_over() {
 }
 
 #[test]
+fn times_that_docker_does_not_know_are_1970() {
+    let table = [
+        ("-1", 0),
+        ("0", 0),
+        ("9223372036", 9_223_372_036),
+        ("9223372037", 0),
+        ("17179869184", 0),
+        ("9223372036854775807", 0),
+    ];
+    for (text, mtime_s) in table {
+        let tree = apply(&[&[Member::pax(&[(b"mtime", text.as_bytes())]), file("f", "")]]).unwrap();
+        let inode = tree.get(&TreePath::parse("f").unwrap()).unwrap();
+        assert_eq!(inode.metadata.mtime_s, mtime_s, "{text}");
+    }
+}
+
+#[test]
 fn files_and_directories_replace_each_other() {
     let lower = [file("f", "1"), file("d/x", "1"), file("m/x", "1"), symlink("l", "d")];
     let upper = [dir("f/"), file("f/y", "22"), file("d", "22"), dir("m/"), file("l", "22")];

@@ -73,7 +73,8 @@ fn inode() -> impl Strategy<Value = Inode> {
     let value = prop::collection::vec(prop::num::u8::ANY, 0..100);
     let xattrs = prop::collection::btree_map("user\\.[^=\\x00]{1,20}", value, 0..3);
     let ids = (0..0o10000_u16, prop::num::u32::ANY, prop::num::u32::ANY);
-    (node(), ids, prop::num::i64::ANY, xattrs).prop_map(|(node, (mode, uid, gid), time, xattrs)| {
+    let time = 0..=i64::MAX / 1_000_000_000;
+    (node(), ids, time, xattrs).prop_map(|(node, (mode, uid, gid), time, xattrs)| {
         let mode = if matches!(node, Node::Symlink(_)) { 0o777 } else { mode };
         let boxed = |(name, value): (String, Vec<u8>)| (name.into_bytes().into(), value.into());
         let xattrs: Xattrs = xattrs.into_iter().map(boxed).collect();
