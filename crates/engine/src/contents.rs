@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use mote_kernel::source::digest_tarball;
+use mote_kernel::source::{Digest, digest_tarball};
 use mote_manifest::{Pull, Recipe};
 use mote_oci::{BlobFile, BlobRef, Image, ImageConfig, Platform};
 use mote_rootfs::directory::{Owners, read_directory};
@@ -27,7 +27,7 @@ pub(crate) struct Contents {
 enum Parts {
     System(Box<Recipe>),
     Image(Box<Image>),
-    Tar { path: PathBuf, digest: String },
+    Tar { path: PathBuf, digest: Digest },
     Directory(PathBuf),
 }
 
@@ -48,7 +48,7 @@ impl Contents {
             Program::Tar(path) => {
                 let memo = host.cache.memo()?;
                 let digest = digest_tarball(&path, &memo, &host.cancel, &|_, _| ())?;
-                (shown(&path), Parts::Tar { path, digest: digest.to_string() })
+                (shown(&path), Parts::Tar { path, digest })
             }
             Program::Directory(path) => (shown(&path), Parts::Directory(path)),
         };
@@ -76,7 +76,7 @@ impl Contents {
         match &self.parts {
             // It names the layers by their digests.
             Parts::Image(image) => Some(image.config_digest.to_string()),
-            Parts::Tar { digest, .. } => Some(digest.clone()),
+            Parts::Tar { digest, .. } => Some(digest.to_string()),
             Parts::System(_) | Parts::Directory(_) => None,
         }
     }
@@ -93,7 +93,14 @@ impl Contents {
                 }
                 tree
             }
-            Parts::Tar { path, .. } => archive(host, path, disk),
+            Parts::Tar { path, digest } => {
+                match archive(host, path, Some(*digest.as_bytes()), disk) {
+                    Err(EngineError::Layer(LayerError::Digest { .. })) => {
+                        Err(EngineError::Changed { path: path.clone() })
+                    }
+                    tree => tree,
+                }
+            }
             Parts::Directory(path) => directory(path),
         }
     }
@@ -110,14 +117,19 @@ fn discard(host: &Host, image: &Image, name: &str) -> Result<(), EngineError> {
     }
 }
 
-/// The tree of a tar archive.
-pub(crate) fn archive(host: &Host, path: &Path, disk: Option<&Disk>) -> Result<Tree, EngineError> {
+/// The tree of a tar archive, which has this digest if it is to be verified.
+pub(crate) fn archive(
+    host: &Host,
+    path: &Path,
+    digest: Option<[u8; 32]>,
+    disk: Option<&Disk>,
+) -> Result<Tree, EngineError> {
     let len = path.metadata().map_err(EngineError::io("read", path))?.len();
     let whole = LayerSource {
         name: shown(path),
         blob: Content::HostFile { path: path.to_owned().into(), offset: 0, len },
         compression: Compression::Auto,
-        digest: None,
+        digest,
         diff_id: None,
     };
     layered(host, &shown(path), &[whole], disk)
@@ -166,5 +178,25 @@ fn layer(layer: &mote_oci::Layer) -> LayerSource {
         },
         digest: Some(*layer.digest.as_bytes()),
         diff_id: Some(*layer.diff_id.as_bytes()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_archive_that_changed_since_it_was_digested_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let host = Host::in_folder(dir.path());
+        let path = dir.path().join("root.tar");
+        std::fs::write(&path, [0; 1024]).unwrap();
+        let program = Program::Tar(path.clone());
+        let contents = Contents::find(&host, program, &Platform::default(), Pull::Never).unwrap();
+        assert!(contents.tree(&host, None).is_ok());
+        std::fs::write(&path, [0; 2048]).unwrap();
+        let error = contents.tree(&host, None).unwrap_err();
+        assert_eq!(error.to_string(), format!("{} changed while it was read", path.display()));
+        assert_eq!(error.hint().unwrap(), "try again when nobody writes to it");
     }
 }

@@ -112,6 +112,12 @@ pub enum EngineError {
     /// The layers of an image.
     #[error(transparent)]
     Layer(#[from] LayerError),
+    /// An archive that is not any more what it was when its digest was taken.
+    #[error("{} changed while it was read", path.display())]
+    Changed {
+        /// The archive.
+        path: PathBuf,
+    },
     /// A directory that was to become a root file system.
     #[error(transparent)]
     Directory(#[from] DirectoryError),
@@ -269,6 +275,7 @@ impl EngineError {
             Self::Io { source, .. } | Self::Scratch(source) | Self::CopyDisk(source) => {
                 return full_disk_hint(source);
             }
+            Self::Changed { .. } => "try again when nobody writes to it",
             Self::NoKernels => "build one: mote kernel build",
             Self::NoSuchKernel { .. } | Self::AmbiguousKernel { .. } => "list them: mote kernel ls",
             Self::SourceGone { seen: Some(path), .. } => {

@@ -120,7 +120,7 @@ pub fn build(host: &Host, wanted: ImageWanted, to: &Path) -> Result<u64, EngineE
         for path in &wanted.overlays {
             tree.overlay(&match path.is_dir() {
                 true => contents::directory(path)?,
-                false => contents::archive(host, path, None)?,
+                false => contents::archive(host, path, None, None)?,
             })?;
         }
         Ok::<_, EngineError>(tree)

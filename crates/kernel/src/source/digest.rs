@@ -28,7 +28,8 @@ impl Digest {
         Self::finish(Sha256::new_with_prefix(bytes))
     }
 
-    pub(super) fn as_bytes(&self) -> &[u8; 32] {
+    /// Its bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 }
