@@ -8,6 +8,7 @@
 //!   process). Others wait for it and then find the entry. A `.partial` that is found while the
 //!   lock is held was left by a process that was killed: it is removed, never trusted, by the next
 //!   who makes this entry or by `mote prune`.
+//! - Whoever removes an entry holds that lock too, and makes it a `.partial` first.
 //! - Everything may be deleted at any time when no mote runs.
 
 use std::fs::{self, File, TryLockError};
@@ -173,20 +174,16 @@ impl Cache {
         Ok(entries)
     }
 
-    /// The folders in which killed motes left something half made, each with the lock of its maker.
+    /// The folders in which killed motes left something half made.
     ///
     /// # Errors
     /// When a folder cannot be read.
-    pub(crate) fn abandoned(&self) -> Result<Vec<Abandoned>, CacheError> {
+    pub(crate) fn abandoned(&self) -> Result<Vec<Held>, CacheError> {
         let mut abandoned = Vec::new();
         for folder in Shelf::ALL.map(|shelf| self.shelf(shelf)) {
             for path in list(&folder)? {
-                let is_partial = path.extension().is_some_and(|ending| ending == PARTIAL);
-                if is_partial
-                    && path.is_dir()
-                    && let Some(lock) = Lock::try_acquire(&path.with_extension(LOCK))?
-                {
-                    abandoned.push(Abandoned { path, _lock: lock });
+                if path.extension().is_some_and(|ending| ending == PARTIAL) {
+                    abandoned.extend(Held::new(path)?);
                 }
             }
         }
@@ -246,11 +243,34 @@ impl Cache {
     }
 }
 
-/// Something half made whose maker is gone. Nobody makes it while this lives.
-pub(crate) struct Abandoned {
+/// An entry, or what is half made of one, with the lock of its maker: nobody makes it, or removes
+/// it, while this lives.
+pub(crate) struct Held {
     /// Its folder.
     pub(crate) path: PathBuf,
     _lock: Lock,
+}
+
+impl Held {
+    /// Takes hold of a folder on a shelf; nothing if somebody is at it, or it is gone.
+    ///
+    /// # Errors
+    /// When it cannot be locked.
+    pub(crate) fn new(path: PathBuf) -> Result<Option<Self>, CacheError> {
+        let lock = Lock::try_acquire(&path.with_extension(LOCK))?;
+        Ok(lock.filter(|_| path.is_dir()).map(|lock| Self { path, _lock: lock }))
+    }
+
+    /// Removes it. To others it is gone at once: what is left of it, also by a mote that is killed
+    /// now, is half made.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub(crate) fn remove(self) -> Result<(), CacheError> {
+        let partial = self.path.with_extension(PARTIAL);
+        fs::rename(&self.path, &partial).map_err(CacheError::io("rename", &self.path))?;
+        remove_tree(&partial).map_err(CacheError::io("remove", &partial))
+    }
 }
 
 /// What is in a folder that may not be there.
@@ -276,8 +296,11 @@ impl Work {
         loop {
             let dir = tempfile::tempdir_in(folder)
                 .map_err(CacheError::io("make a directory in", folder))?;
-            let lock = File::open(dir.path()).map_err(CacheError::io("open", dir.path()))?;
             // Between making it and locking it, another mote may have taken it for abandoned.
+            let lock = match File::open(dir.path()) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                other => other.map_err(CacheError::io("open", dir.path()))?,
+            };
             if lock.try_lock().is_ok() && dir.path().exists() {
                 return Ok(Self { dir, _lock: lock });
             }
@@ -520,6 +543,29 @@ mod tests {
         let path = other.path().to_owned();
         drop(other);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn work_begins_while_others_look_for_what_was_abandoned() {
+        let (_dir, cache) = cache();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| (0..200).for_each(|_| drop(cache.work().unwrap())));
+            }
+        });
+    }
+
+    #[test]
+    fn what_is_removed_is_made_again() {
+        let (_dir, cache) = cache();
+        let cancel = Cancel::default();
+        let (path, _) = ensure(&cache, &cancel, write("first")).unwrap();
+        let held = Held::new(path.clone()).unwrap().unwrap();
+        assert!(Held::new(path.clone()).unwrap().is_none());
+        held.remove().unwrap();
+        assert!(Held::new(path).unwrap().is_none());
+        assert_eq!(names(&cache), [""; 0]);
+        assert_eq!(ensure(&cache, &cancel, write("again")).unwrap().1, Origin::Made);
     }
 
     #[test]

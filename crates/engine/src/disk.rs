@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -130,16 +131,27 @@ fn cached(
         let (dir, _) =
             host.cache.ensure(Shelf::Images, &key, &contents.name, cancel, sink, make)?;
         let path = dir.join(DISK);
-        let disk = File::open(&path).map_err(EngineError::io("open", &path))?;
+        let disk = match File::open(&path) {
+            // Between being found and being opened,
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !dir.exists() => continue,
+            other => other.map_err(EngineError::io("open", &path))?,
+        };
         flock(&disk, FlockOperation::LockShared)
             .map_err(|error| EngineError::io("lock", &path)(error.into()))?;
-        // Between being found and being locked, it may have been removed.
-        if path.exists() {
+        // or locked, it may have been removed, and made again.
+        if is_at(&path, &disk) {
             let now = File::open(&dir).and_then(|dir| dir.set_modified(SystemTime::now()));
             now.map_err(EngineError::io("note the use of", &dir))?;
             return Ok(Disk { file: disk.into(), path: Some(path) });
         }
     }
+}
+
+/// Whether a file is still the one at a path.
+fn is_at(path: &Path, file: &File) -> bool {
+    let id = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+    let ids = file.metadata().and_then(|file| Ok((id(file), id(fs::metadata(path)?))));
+    ids.is_ok_and(|(file, there)| file == there)
 }
 
 fn make(
@@ -207,5 +219,39 @@ fn copy_sparse(from: &Arc<File>, to: &File) -> io::Result<()> {
         at = seek(from, SeekFrom::Hole(begin))?;
         let data = Content::Stretch { file: from.clone(), offset: begin, len: at - begin };
         data.copy_to(to, begin)?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mote_manifest::Pull;
+    use mote_oci::Platform;
+
+    use super::*;
+    use crate::program::Program;
+    use crate::prune::{Mode, PruneWanted, prune};
+
+    #[test]
+    fn runs_and_prunes_do_not_harm_each_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let host = Host::in_folder(dir.path());
+        let path = dir.path().join("root.tar");
+        fs::write(&path, [0; 1024]).unwrap();
+        let find = || {
+            let program = Program::Tar(path.clone());
+            Contents::find(&host, program, &Platform::default(), Pull::Never).unwrap()
+        };
+        let mut pruned = 0;
+        std::thread::scope(|scope| {
+            let run = || {
+                let contents = find();
+                (0..500).for_each(|_| drop(of_run(&host, &contents, DiskFormat::Erofs).unwrap()));
+            };
+            let runs = [scope.spawn(run), scope.spawn(run)];
+            while !runs.iter().all(|run| run.is_finished()) {
+                pruned += prune(&host, &PruneWanted::default(), Mode::Remove).unwrap().len();
+            }
+        });
+        assert!(pruned > 0);
     }
 }

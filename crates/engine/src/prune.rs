@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use mote_oci::{Digest, OciError, Reference};
 use rustix::fs::{FlockOperation, flock};
 
-use crate::cache::Shelf;
+use crate::cache::{Held, Shelf};
 use crate::disk::{ABOUT, DISK};
 use crate::host::Host;
 use crate::{EngineError, pull};
@@ -91,15 +91,17 @@ pub fn prune(host: &Host, wanted: &PruneWanted, mode: Mode) -> Result<Vec<Pruned
 /// Removes what killed motes have left half made.
 fn abandoned(host: &Host, mode: Mode) -> Result<Option<Pruned>, EngineError> {
     let found = host.cache.abandoned()?;
+    let count = found.len();
     let mut bytes = 0;
-    for folder in found.iter().map(|abandoned| &abandoned.path) {
+    for half_made in found {
+        let folder = &half_made.path;
         bytes += bytes_on_disk(folder).map_err(EngineError::io("examine", folder))?;
         if mode == Mode::Remove {
-            fs::remove_dir_all(folder).map_err(EngineError::io("remove", folder))?;
+            half_made.remove()?;
         }
     }
-    let name = format!("{} half-made entries", found.len());
-    Ok((!found.is_empty()).then_some(Pruned { what: PrunedKind::Unused, name, bytes }))
+    let name = format!("{count} half-made entries");
+    Ok((count > 0).then_some(Pruned { what: PrunedKind::Unused, name, bytes }))
 }
 
 /// Something that can go.
@@ -115,7 +117,7 @@ enum Place {
 }
 
 impl Item {
-    /// Whether it went; what is in use stays.
+    /// Whether it is gone; what is in use stays.
     fn remove(&self, host: &Host, mode: Mode) -> Result<bool, EngineError> {
         match &self.place {
             Place::Image(reference) => {
@@ -125,9 +127,10 @@ impl Item {
                 Ok(true)
             }
             Place::Disk { dir, .. } => {
+                let Some(entry) = Held::new(dir.clone())? else { return Ok(!dir.exists()) };
                 let Some(_lock) = lock(dir)? else { return Ok(false) };
                 if mode == Mode::Remove {
-                    fs::remove_dir_all(dir).map_err(EngineError::io("remove", dir))?;
+                    entry.remove()?;
                 }
                 Ok(true)
             }
@@ -163,10 +166,13 @@ fn disks(host: &Host) -> Result<Vec<Item>, EngineError> {
     for (key, dir) in host.cache.entries(Shelf::Images)? {
         let about = |_: std::io::Error| key[..12].to_owned();
         let name = fs::read_to_string(dir.join(ABOUT)).unwrap_or_else(about);
-        let used = fs::metadata(&dir)
-            .and_then(|metadata| metadata.modified())
-            .map_err(EngineError::io("examine", &dir))?;
-        let bytes = bytes_on_disk(&dir).map_err(EngineError::io("examine", &dir))?;
+        let measured = fs::metadata(&dir)
+            .and_then(|metadata| Ok((metadata.modified()?, bytes_on_disk(&dir)?)));
+        let (used, bytes) = match measured {
+            // Another mote removes it just now.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            other => other.map_err(EngineError::io("examine", &dir))?,
+        };
         items.push(Item { used, bytes, place: Place::Disk { dir, name } });
     }
     items.sort_by_key(|item| item.used);
@@ -221,4 +227,55 @@ fn bytes_on_disk(dir: &Path) -> std::io::Result<u64> {
         Ok(metadata.blocks() * BLOCK_BYTES + below)
     };
     fs::read_dir(dir)?.map(size).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Sink;
+
+    fn names(host: &Host) -> Vec<PathBuf> {
+        let listing = fs::read_dir(host.cache.shelf(Shelf::Images)).unwrap();
+        listing.map(|entry| entry.unwrap().file_name().into()).collect()
+    }
+
+    /// An entry with a disk.
+    fn entry(host: &Host) -> PathBuf {
+        let sink: &Sink = &*host.sink;
+        let make = |dir: &Path| {
+            fs::write(dir.join(DISK), "disk").unwrap();
+            Ok::<_, EngineError>(())
+        };
+        let made =
+            host.cache.ensure(Shelf::Images, &"0".repeat(64), "it", &host.cancel, sink, make);
+        made.unwrap().0
+    }
+
+    #[test]
+    fn what_somebody_uses_or_makes_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let host = Host::in_folder(dir.path());
+        let entry = entry(&host);
+        let prune = || prune(&host, &PruneWanted::default(), Mode::Remove).unwrap();
+        let held = Held::new(entry.clone()).unwrap().unwrap();
+        assert_eq!(prune(), []);
+        drop(held);
+        let disk = File::open(entry.join(DISK)).unwrap();
+        flock(&disk, FlockOperation::LockShared).unwrap();
+        assert_eq!(prune(), []);
+        drop(disk);
+        assert_eq!(prune().len(), 1);
+        assert_eq!(names(&host), [""; 0].map(PathBuf::from));
+    }
+
+    #[test]
+    fn what_another_mote_removed_is_gone() {
+        let dir = tempfile::tempdir().unwrap();
+        let host = Host::in_folder(dir.path());
+        entry(&host);
+        let item = || disks(&host).unwrap().remove(0);
+        let (one, other) = (item(), item());
+        assert!(one.remove(&host, Mode::Remove).unwrap());
+        assert!(other.remove(&host, Mode::Remove).unwrap());
+    }
 }
