@@ -43,6 +43,11 @@ impl Host {
     /// Where Debian's `linux-source` packages put their tarballs.
     pub const DEBIAN_SOURCES: &'static str = "/usr/src";
 
+    /// Where each machine that runs has a folder, and those that failed have left one.
+    pub(crate) fn instances(&self) -> PathBuf {
+        self.state.join("instances")
+    }
+
     pub(crate) fn note(&self, text: String) {
         (self.sink)(Event::Note(text));
     }

@@ -11,7 +11,7 @@ use rustix::fs::{FlockOperation, flock};
 
 use crate::cache::{Held, Shelf};
 use crate::disk::{ABOUT, DISK};
-use crate::host::Host;
+use crate::host::{Host, shown};
 use crate::{EngineError, pull};
 
 /// What is to be removed.
@@ -41,6 +41,8 @@ pub enum PrunedKind {
     Disk,
     /// A pulled image.
     Image,
+    /// The console's log of a machine that failed.
+    Log,
     /// Parts of images that no name stands for, interrupted downloads, and what was half made.
     Unused,
 }
@@ -55,16 +57,17 @@ pub enum Mode {
 }
 
 /// Removes what is wanted, but nothing that a running machine uses: if no age and no size is given,
-/// all disks, and what no pulled image needs.
+/// all disks and logs, and what no pulled image needs.
 ///
 /// # Errors
 /// When the cache cannot be read, or something cannot be removed.
 pub fn prune(host: &Host, wanted: &PruneWanted, mode: Mode) -> Result<Vec<Pruned>, EngineError> {
     let mut found = disks(host)?;
+    found.extend(logs(host)?);
     if *wanted != PruneWanted::default() {
         found.extend(images(host)?);
-        found.sort_by_key(|item| item.used);
     }
+    found.sort_by_key(|item| item.used);
     let mut rest: u64 = found.iter().map(|item| item.bytes).sum();
     let old = |used: SystemTime, age: Duration| used.elapsed().is_ok_and(|since| since >= age);
     let mut pruned = Vec::new();
@@ -114,6 +117,7 @@ struct Item {
 enum Place {
     Disk { dir: PathBuf, name: String },
     Image(Reference),
+    Log(PathBuf),
 }
 
 impl Item {
@@ -128,9 +132,19 @@ impl Item {
             }
             Place::Disk { dir, .. } => {
                 let Some(entry) = Held::new(dir.clone())? else { return Ok(!dir.exists()) };
-                let Some(_lock) = lock(dir)? else { return Ok(false) };
+                let Some(_lock) = lock(&dir.join(DISK))? else { return Ok(false) };
                 if mode == Mode::Remove {
                     entry.remove()?;
+                }
+                Ok(true)
+            }
+            Place::Log(dir) => {
+                let Some(_lock) = lock(dir)? else { return Ok(false) };
+                if mode == Mode::Remove {
+                    match fs::remove_dir_all(dir) {
+                        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                        other => other.map_err(EngineError::io("remove", dir))?,
+                    }
                 }
                 Ok(true)
             }
@@ -141,42 +155,62 @@ impl Item {
         let (what, name) = match self.place {
             Place::Disk { name, .. } => (PrunedKind::Disk, name),
             Place::Image(reference) => (PrunedKind::Image, reference.familiar()),
+            Place::Log(dir) => (PrunedKind::Log, shown(&dir)),
         };
         Pruned { what, name, bytes: self.bytes }
     }
 }
 
-/// Locks the disk in a folder of the cache against new runs; nothing if a run has it.
-fn lock(dir: &Path) -> Result<Option<Option<File>>, EngineError> {
-    let path = dir.join(DISK);
-    let disk = match File::open(&path) {
+/// Locks what runs lock: a disk in the cache, or the folder of an instance. Nothing if a run has it.
+fn lock(path: &Path) -> Result<Option<Option<File>>, EngineError> {
+    let file = match File::open(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Some(None)),
-        other => other.map_err(EngineError::io("open", &path))?,
+        other => other.map_err(EngineError::io("open", path))?,
     };
-    match flock(&disk, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(Some(Some(disk))),
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(Some(file))),
         Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
-        Err(error) => Err(EngineError::io("lock", &path)(error.into())),
+        Err(error) => Err(EngineError::io("lock", path)(error.into())),
     }
 }
 
-/// The disks in the cache, oldest first.
+/// The disks in the cache.
 fn disks(host: &Host) -> Result<Vec<Item>, EngineError> {
     let mut items = Vec::new();
     for (key, dir) in host.cache.entries(Shelf::Images)? {
         let about = |_: std::io::Error| key[..12].to_owned();
         let name = fs::read_to_string(dir.join(ABOUT)).unwrap_or_else(about);
-        let measured = fs::metadata(&dir)
-            .and_then(|metadata| Ok((metadata.modified()?, bytes_on_disk(&dir)?)));
-        let (used, bytes) = match measured {
-            // Another mote removes it just now.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-            other => other.map_err(EngineError::io("examine", &dir))?,
-        };
-        items.push(Item { used, bytes, place: Place::Disk { dir, name } });
+        items.extend(item(&dir, Place::Disk { dir: dir.clone(), name })?);
     }
-    items.sort_by_key(|item| item.used);
     Ok(items)
+}
+
+/// What machines have left that failed, or whose mote was killed.
+fn logs(host: &Host) -> Result<Vec<Item>, EngineError> {
+    let instances = host.instances();
+    let failed = EngineError::io("list", &instances);
+    let dirs: std::io::Result<Vec<PathBuf>> = match fs::read_dir(&instances) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other.and_then(|dirs| dirs.map(|dir| Ok(dir?.path())).collect()),
+    };
+    let mut items = Vec::new();
+    for dir in dirs.map_err(failed)? {
+        items.extend(item(&dir, Place::Log(dir.clone()))?);
+    }
+    Ok(items)
+}
+
+/// A folder as something that can go; nothing if another mote removes it just now.
+fn item(dir: &Path, place: Place) -> Result<Option<Item>, EngineError> {
+    let measured =
+        fs::metadata(dir).and_then(|metadata| Ok((metadata.modified()?, bytes_on_disk(dir)?)));
+    match measured {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        other => {
+            let (used, bytes) = other.map_err(EngineError::io("examine", dir))?;
+            Ok(Some(Item { used, bytes, place }))
+        }
+    }
 }
 
 /// The pulled images, each with what it alone needs.
@@ -266,6 +300,28 @@ mod tests {
         drop(disk);
         assert_eq!(prune().len(), 1);
         assert_eq!(names(&host), [""; 0].map(PathBuf::from));
+    }
+
+    #[test]
+    fn logs_of_machines_that_run_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let host = Host::in_folder(dir.path());
+        let (running, failed) = (host.instances().join("run-1"), host.instances().join("run-2"));
+        for dir in [&running, &failed] {
+            fs::create_dir_all(dir).unwrap();
+            fs::write(dir.join("console.log"), "log").unwrap();
+        }
+        let lock = File::open(&running).unwrap();
+        flock(&lock, FlockOperation::LockExclusive).unwrap();
+        let prune = |older_than| {
+            let wanted = PruneWanted { older_than, keep_bytes: None };
+            let pruned = prune(&host, &wanted, Mode::Remove).unwrap();
+            pruned.into_iter().map(|pruned| (pruned.what, pruned.name)).collect::<Vec<_>>()
+        };
+        assert_eq!(prune(Some(Duration::from_secs(1000))), []);
+        assert_eq!(prune(None), [(PrunedKind::Log, shown(&failed))]);
+        drop(lock);
+        assert_eq!(prune(None), [(PrunedKind::Log, shown(&running))]);
     }
 
     #[test]

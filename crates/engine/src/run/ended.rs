@@ -5,6 +5,8 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use mote_vmm::{AccelChoice, End, Outcome, Running, SessionIo, Timeline};
+use rustix::fs::{FlockOperation, flock};
+use tempfile::TempDir;
 
 use crate::EngineError;
 use crate::host::Host;
@@ -13,7 +15,9 @@ use crate::host::Host;
 pub struct Instance {
     running: Running,
     accel: AccelChoice,
-    dir: PathBuf,
+    dir: TempDir,
+    /// Of the folder: who has it is alive.
+    lock: File,
 }
 
 impl Instance {
@@ -22,33 +26,34 @@ impl Instance {
         running: Running,
         accel: AccelChoice,
     ) -> Result<Self, EngineError> {
-        let instances = host.state.join("instances");
+        let instances = host.instances();
         fs::create_dir_all(&instances)
             .map_err(EngineError::io("make the directory", &instances))?;
         let dir = tempfile::Builder::new()
             .prefix("run-")
             .tempdir_in(&instances)
-            .map_err(EngineError::io("make a directory in", &instances))?
-            .keep();
-        Ok(Self { running, accel, dir })
+            .map_err(EngineError::io("make a directory in", &instances))?;
+        let lock = File::open(dir.path()).map_err(EngineError::io("open", dir.path()))?;
+        flock(&lock, FlockOperation::LockExclusive)
+            .map_err(|error| EngineError::io("lock", dir.path())(error.into()))?;
+        Ok(Self { running, accel, dir, lock })
     }
 
     /// Connects the session and waits for the machine's end. Of a machine that failed, the folder
-    /// with its console's log stays.
+    /// with its console's log stays until it is pruned.
     ///
     /// # Errors
     /// When the host's side fails; the machine is gone then.
     pub fn attach(self, host: &Host, io: SessionIo<'_>) -> Result<Ended, EngineError> {
-        let log = self.dir.join("console.log");
+        let Self { running, accel, dir, lock: _alive } = self;
+        let log = dir.path().join("console.log");
         let file = File::create(&log).map_err(EngineError::io("create", &log))?;
-        let outcome =
-            self.running.attach(SessionIo { console_log: Some(file), ..io }, &host.cancel)?;
-        let failed = is_failure(&outcome.end);
-        if !failed {
-            // What cannot be removed does no harm there.
-            let _ = fs::remove_dir_all(&self.dir);
-        }
-        Ok(Ended { outcome, accel: self.accel, log: failed.then_some(log) })
+        let outcome = running.attach(SessionIo { console_log: Some(file), ..io }, &host.cancel)?;
+        let log = is_failure(&outcome.end).then(|| {
+            let _stays = dir.keep();
+            log
+        });
+        Ok(Ended { outcome, accel, log })
     }
 }
 

@@ -77,6 +77,7 @@ pub fn prune(args: &Prune, host: &Host) -> Result<ExitCode> {
             kind: match pruned.what {
                 PrunedKind::Disk => "disk",
                 PrunedKind::Image => "image",
+                PrunedKind::Log => "log",
                 PrunedKind::Unused => "unused",
             },
             name: pruned.name,
