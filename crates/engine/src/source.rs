@@ -183,6 +183,7 @@ fn download(
         Some(digest) => host.mirror.pinned(wanted, digest.clone())?,
         None => host.mirror.find(wanted, &host.cancel)?,
     };
+    // Of a series, only now is it known which file would be there.
     let lock = format!("download-{}", release.sha256);
     host.cache.with_lock(
         Shelf::Sources,
@@ -191,7 +192,8 @@ fn download(
         &host.cancel,
         &*host.sink,
         || {
-            if let Some(path) = source::downloaded(wanted, &dir) {
+            let path = dir.join(&release.file_name);
+            if path.is_file() && digest_tarball(host, &path)? == release.sha256 {
                 return Ok(path);
             }
             let step = Step::Download { what: release.file_name.clone() };
@@ -205,9 +207,12 @@ fn download(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+    use std::io::{BufRead, BufReader, Write};
+    use std::net::TcpListener;
     use std::num::NonZeroUsize;
     use std::process::Command;
-    use std::sync::Arc;
+    use std::sync::{Arc, Mutex};
 
     use mote_kernel::source::Mirror;
     use mote_process::Cancel;
@@ -241,6 +246,13 @@ mod tests {
         fs::write(dir.join("Makefile"), makefile).unwrap();
     }
 
+    /// A tarball of `dir/linux`.
+    fn pack(dir: &Path, tarball: &Path) {
+        let mut tar = Command::new("tar");
+        tar.arg("-C").arg(dir).arg("-cJf").arg(tarball).arg("linux");
+        assert!(tar.status().expect("tar is installed").success());
+    }
+
     fn wanted(path: &Path) -> SourceWanted {
         SourceWanted { spec: SourceSpec::Directory(path.to_owned()), pinned: None }
     }
@@ -269,9 +281,7 @@ mod tests {
         write_linux(&dir.path().join("linux"), 6);
         fs::create_dir(&host.debian_sources).unwrap();
         let tarball = host.debian_sources.join("linux-source-6.12.tar.xz");
-        let mut tar = Command::new("tar");
-        tar.arg("-C").arg(dir.path()).arg("-cJf").arg(&tarball).arg("linux");
-        assert!(tar.status().expect("tar is installed").success());
+        pack(dir.path(), &tarball);
 
         let other = "ab".repeat(32).parse::<Digest>().unwrap();
         let error = find_again(&host, &other).unwrap_err();
@@ -280,5 +290,63 @@ mod tests {
 
         let digest = digest_tarball(&host, &tarball).unwrap();
         assert_eq!(find_again(&host, &digest).unwrap().version.to_string(), "6.12.95");
+    }
+    /// A server of these files until the test ends: its address, and the names that it was asked
+    /// for.
+    fn serve(files: HashMap<String, Vec<u8>>) -> (String, Arc<Mutex<Vec<String>>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&asked);
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+                let request = lines.next().unwrap().unwrap();
+                while lines.next().is_some_and(|line| !line.unwrap().is_empty()) {}
+                let path = request.split(' ').nth(1).unwrap();
+                let name = path.strip_prefix("/pub/linux/kernel/v6.x/").unwrap();
+                let file = &files[name];
+                seen.lock().unwrap().push(name.to_owned());
+                let length = file.len();
+                write!(
+                    stream,
+                    "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+                )
+                .unwrap();
+                stream.write_all(file).unwrap();
+            }
+        });
+        (address, asked)
+    }
+
+    /// What the newest of a series is has to be asked each time, but it is downloaded once; what is
+    /// there and is not what is published is downloaded again.
+    #[test]
+    fn the_newest_of_a_series_is_downloaded_once() {
+        const TARBALL: &str = "linux-6.12.95.tar.xz";
+        const SUMS: &str = "sha256sums.asc";
+        let dir = tempfile::tempdir().unwrap();
+        let mut host = host(dir.path());
+        write_linux(&dir.path().join("linux"), 6);
+        let tarball = dir.path().join("tarball");
+        pack(dir.path(), &tarball);
+        let digest = digest_tarball(&host, &tarball).unwrap();
+        let files = [
+            (SUMS.to_owned(), format!("{digest}  {TARBALL}\n").into_bytes()),
+            (TARBALL.to_owned(), fs::read(&tarball).unwrap()),
+        ];
+        let (address, asked) = serve(HashMap::from(files));
+        host.mirror.base_url = address;
+        let wanted = SourceWanted { spec: "6.12".parse().unwrap(), pinned: None };
+        for _ in 0..3 {
+            assert_eq!(identify(&host, &wanted).unwrap().digest, digest);
+        }
+        assert_eq!(*asked.lock().unwrap(), [SUMS, TARBALL, SUMS, SUMS]);
+
+        let there = host.cache.shelf(Shelf::Sources).join(TARBALL);
+        fs::write(&there, "something else").unwrap();
+        assert_eq!(identify(&host, &wanted).unwrap().digest, digest);
+        assert_eq!(asked.lock().unwrap()[4..], [SUMS, TARBALL]);
     }
 }
