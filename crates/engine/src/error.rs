@@ -218,9 +218,9 @@ pub enum EngineError {
         path: PathBuf,
     },
     /// A folder that is to be written holds what is not mote's.
-    #[error("the folder holds something else: {}", path.display())]
+    #[error("the folder holds something else than a kernel: {}", path.display())]
     FolderInUse {
-        /// The folder.
+        /// What is in it.
         path: PathBuf,
     },
 }

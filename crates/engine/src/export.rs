@@ -1,6 +1,6 @@
 //! Handing over what was made: whole, or not at all.
 
-use std::fs::{self, File};
+use std::fs::{self, DirEntry, File};
 use std::io::{self, BufWriter, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
@@ -93,42 +93,70 @@ pub fn write_text(to: &Path, text: &str) -> Result<(), EngineError> {
     replace_file(to, |file| file.write_all(text.as_bytes()).map_err(EngineError::io("write", to)))
 }
 
-/// Fills a folder under another name and renames it to `to`. A folder that is there already is
-/// replaced if it is empty or holds the file `mark`, which says that mote wrote it.
+/// The files of a folder that mote writes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Files {
+    /// The one that says that mote wrote the folder.
+    pub(crate) mark: &'static str,
+    /// The others.
+    pub(crate) others: &'static [&'static str],
+}
+
+impl Files {
+    fn names(self) -> impl Iterator<Item = &'static str> {
+        self.others.iter().copied().chain([self.mark])
+    }
+}
+
+/// Fills a folder that gets its name when it is whole. If there is one already, which must be empty
+/// or hold these files and nothing else, it stays and its files are replaced: it may be a mount
+/// point, or the folder that somebody works in.
 pub(crate) fn replace_folder(
     to: &Path,
-    mark: &str,
+    files: Files,
     fill: impl FnOnce(&Path) -> Result<(), EngineError>,
 ) -> Result<(), EngineError> {
-    let there = check_folder(to, mark)?;
-    let partial = Partial(beside(to));
+    let there = check_folder(to, files)?;
+    let partial = Partial(match there {
+        There::Nothing => beside(to),
+        // On the same file system, whatever is mounted there.
+        There::Folder => beside(&to.join(files.mark)),
+    });
     fs::create_dir_all(&partial.0).map_err(EngineError::io("make the directory", &partial.0))?;
     fill(&partial.0)?;
-    if there == There::Folder {
-        fs::remove_dir_all(to).map_err(EngineError::io("replace", to))?;
+    let rename =
+        |from: &Path, to: &Path| fs::rename(from, to).map_err(EngineError::io("rename to", to));
+    match there {
+        There::Nothing => rename(&partial.0, to),
+        There::Folder => {
+            files.names().try_for_each(|name| rename(&partial.0.join(name), &to.join(name)))
+        }
     }
-    fs::rename(&partial.0, to).map_err(EngineError::io("rename to", to))
 }
 
 /// What is where a folder is to be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum There {
     Nothing,
-    /// One that may be replaced.
+    /// One whose files may be replaced.
     Folder,
 }
 
 /// Refuses what [`replace_folder`] does not replace.
-pub(crate) fn check_folder(to: &Path, mark: &str) -> Result<There, EngineError> {
-    match fs::read_dir(to) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(There::Nothing),
-        Err(error) => Err(EngineError::io("list", to)(error)),
-        Ok(mut entries) => {
-            if entries.next().is_some() && !to.join(mark).is_file() {
-                return Err(EngineError::FolderInUse { path: to.to_owned() });
-            }
-            Ok(There::Folder)
-        }
+pub(crate) fn check_folder(to: &Path, files: Files) -> Result<There, EngineError> {
+    let listed = fs::read_dir(to).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
+    let entries = match listed {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(There::Nothing),
+        other => other.map_err(EngineError::io("list", to))?,
+    };
+    let is_marked = to.join(files.mark).is_file();
+    let is_ours = |entry: &DirEntry| {
+        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+        is_marked && is_file && files.names().any(|name| entry.file_name() == name)
+    };
+    match entries.iter().find(|entry| !is_ours(entry)) {
+        None => Ok(There::Folder),
+        Some(other) => Err(EngineError::FolderInUse { path: to.join(other.file_name()) }),
     }
 }
 
@@ -144,6 +172,8 @@ impl Drop for Partial {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::MetadataExt;
+
     use super::*;
 
     fn names(dir: &Path) -> Vec<String> {
@@ -155,8 +185,11 @@ mod tests {
         names
     }
 
+    const FILES: Files = Files { mark: "mark", others: &["file"] };
+
     fn fill(text: &'static str) -> impl FnOnce(&Path) -> Result<(), EngineError> {
         move |dir| {
+            fs::write(dir.join("file"), text).unwrap();
             fs::write(dir.join("mark"), text).unwrap();
             Ok(())
         }
@@ -167,22 +200,64 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let to = dir.path().join("to");
         for text in ["new", "again"] {
-            replace_folder(&to, "mark", fill(text)).unwrap();
-            assert_eq!(fs::read_to_string(to.join("mark")).unwrap(), text);
+            replace_folder(&to, FILES, fill(text)).unwrap();
+            assert_eq!(names(&to), ["file", "mark"]);
+            assert_eq!(fs::read_to_string(to.join("file")).unwrap(), text);
         }
         let empty = dir.path().join("empty");
         fs::create_dir(&empty).unwrap();
-        replace_folder(&empty, "mark", fill("new")).unwrap();
+        replace_folder(&empty, FILES, fill("new")).unwrap();
+        assert_eq!(names(&empty), ["file", "mark"]);
         assert_eq!(names(dir.path()), ["empty", "to"]);
     }
 
     #[test]
     fn what_is_the_users_stays() {
+        for (precious, others) in [
+            ("precious", &[][..]),
+            // Beside what mote wrote.
+            ("precious", &["file", "mark"]),
+            // Of the same name as mote's, but without what says that it is.
+            ("file", &[]),
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            for name in others.iter().chain([&precious]) {
+                fs::write(dir.path().join(name), "old").unwrap();
+            }
+            let before = names(dir.path());
+            let error = replace_folder(dir.path(), FILES, |_| unreachable!()).unwrap_err();
+            let path = dir.path().join(precious);
+            let told = format!("the folder holds something else than a kernel: {}", path.display());
+            assert_eq!(error.to_string(), told);
+            assert_eq!(names(dir.path()), before);
+        }
+    }
+
+    /// It keeps its place and its inode, by which it is somebody's working directory.
+    #[test]
+    fn a_folder_that_somebody_works_in_stays_the_same() {
         let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("precious"), "").unwrap();
-        let error = replace_folder(dir.path(), "mark", |_| unreachable!()).unwrap_err();
-        assert!(error.to_string().contains("holds something else"), "{error}");
-        assert_eq!(names(dir.path()), ["precious"]);
+        let to = dir.path().join("to");
+        replace_folder(&to, FILES, fill("old")).unwrap();
+        let inode = || fs::metadata(&to).unwrap().ino();
+        let before = inode();
+        replace_folder(&to.join("."), FILES, fill("new")).unwrap();
+        assert_eq!(inode(), before);
+        assert_eq!(fs::read_to_string(to.join("file")).unwrap(), "new");
+    }
+
+    #[test]
+    fn what_fails_leaves_the_old_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        let to = dir.path().join("to");
+        replace_folder(&to, FILES, fill("old")).unwrap();
+        let failed = replace_folder(&to, FILES, |partial| {
+            fill("new")(partial)?;
+            Err(EngineError::NoKernels)
+        });
+        assert!(failed.is_err());
+        assert_eq!(names(&to), ["file", "mark"]);
+        assert_eq!(fs::read_to_string(to.join("file")).unwrap(), "old");
     }
 
     /// While it is written, there is nothing that a killed mote could leave.

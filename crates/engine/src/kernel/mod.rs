@@ -21,6 +21,7 @@ use mote_manifest::Recipe;
 
 use crate::cache::{Origin, Shelf, Work};
 use crate::event::{self, Step};
+use crate::export::Files;
 use crate::host::{Host, shown};
 use crate::source::{self, Identified, SourceWanted};
 use crate::{EngineError, export, toolchain};
@@ -279,20 +280,24 @@ pub fn explain(
     Ok(kernel.explain(symbol, &source.dir)?)
 }
 
+/// What [`export`] writes.
+const EXPORTED: Files = Files { mark: Kernel::RECORD, others: &Kernel::FILES };
+
 /// Refuses a folder to which [`export`] would not copy a kernel, before there is one.
 ///
 /// # Errors
 /// When something else is there.
 pub fn check_export(to: &Path) -> Result<(), EngineError> {
-    export::check_folder(to, Kernel::RECORD).map(drop)
+    export::check_folder(to, EXPORTED).map(drop)
 }
 
-/// Copies a kernel to a folder of the user's: a new one, an empty one, or one that holds a kernel.
+/// Copies a kernel to a folder of the user's: a new one, an empty one, or one that holds a kernel and
+/// nothing else.
 ///
 /// # Errors
 /// When something else is there, or the file system refuses. Then nothing was changed.
 pub fn export(kernel: &Kernel, to: &Path) -> Result<(), EngineError> {
-    export::replace_folder(to, Kernel::RECORD, |partial| {
+    export::replace_folder(to, EXPORTED, |partial| {
         for name in Kernel::FILES.into_iter().chain([Kernel::RECORD]) {
             let (from, to) = (kernel.dir().join(name), partial.join(name));
             fs::copy(&from, &to).map_err(EngineError::io("copy to", &to))?;

@@ -74,7 +74,7 @@ fn a_folder_with_something_else_is_not_replaced() {
     let precious = sandbox.write("folder/precious", "mine");
     let build = ["kernel", "build", "--source", "/dev/null.tar.xz", "-o"];
     for (to, message) in [
-        ("folder", "error: the folder holds something else: folder\n"),
+        ("folder", "error: the folder holds something else than a kernel: folder/precious\n"),
         ("folder/precious", "error: cannot list folder/precious\n"),
     ] {
         let failed = sandbox.mote(build).arg(to).run().expect_code(125);
