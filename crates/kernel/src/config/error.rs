@@ -76,10 +76,9 @@ impl ConfigError {
             Self::Conflict(error) => error.hint(),
             Self::Process(error) => error.hint(),
             Self::Dropped { dropped, .. } => Some(dropped_hint(dropped)),
-            Self::HostFiles { .. } => Some(
-                "a kernel is known by its source and configuration alone: leave it empty, and put the files into an image"
-                    .to_owned(),
-            ),
+            Self::HostFiles { symbol, .. } => Some(format!(
+                "a kernel is known by its source and configuration alone: write CONFIG_{symbol}=\"\" into a fragment, and put files into an image"
+            )),
             Self::UnusablePath { .. } => {
                 Some("use a path of letters, digits and / . _ - +, without spaces".to_owned())
             }

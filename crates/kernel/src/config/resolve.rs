@@ -13,9 +13,21 @@ use crate::source::Source;
 use crate::{KernelVersion, Toolchain};
 
 /// Symbols that name files of this machine. A kernel's key knows nothing of those, so that a cache
-/// would go on giving out a kernel with what they once held.
-const HOST_FILES: [&str; 4] =
-    ["INITRAMFS_SOURCE", "EXTRA_FIRMWARE", "SYSTEM_TRUSTED_KEYS", "SYSTEM_REVOCATION_KEYS"];
+/// would go on giving out a kernel with what they once held. The default of `MODULE_SIG_KEY` is a
+/// key that the build makes at random (certs/Makefile).
+const HOST_FILES: [&str; 11] = [
+    "INITRAMFS_SOURCE",
+    "EXTRA_FIRMWARE",
+    "BOOT_CONFIG_EMBED_FILE",
+    "ACPI_CUSTOM_DSDT_FILE",
+    "SYSTEM_TRUSTED_KEYS",
+    "SYSTEM_REVOCATION_KEYS",
+    "SYSTEM_BLACKLIST_HASH_LIST",
+    "IPE_BOOT_POLICY",
+    "CFG80211_EXTRA_REGDB_KEYDIR",
+    "UNUSED_KSYMS_WHITELIST",
+    "MODULE_SIG_KEY",
+];
 
 /// A resolved configuration. What was required is in it, or there would be none.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -227,12 +239,27 @@ mv got .config
 
     #[test]
     fn files_of_this_machine_are_refused() {
-        let fragment = "SWAP=y\nINITRAMFS_SOURCE=\"/my/root\"\nEXTRA_FIRMWARE=\"\"\n";
-        let error = resolve(STUBBORN, &plan(&["base"], fragment)).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "INITRAMFS_SOURCE would build in files of this machine: \"/my/root\""
-        );
+        for symbol in HOST_FILES {
+            let fragment = format!("SWAP=y\n{symbol}=\"/my/file\"\n");
+            let error = resolve(STUBBORN, &plan(&["base"], &fragment)).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!("{symbol} would build in files of this machine: \"/my/file\"")
+            );
+            let hint = error.hint().unwrap();
+            assert!(hint.contains(&format!("CONFIG_{symbol}=\"\"")), "{hint}");
+        }
+    }
+
+    /// Kconfig gives it a default that nobody asked for.
+    #[test]
+    fn a_signing_key_made_at_random_is_refused() {
+        let make = r#"
+cp "$KCONFIG_ALLCONFIG" .config
+echo 'CONFIG_MODULE_SIG_KEY="certs/signing_key.pem"' >> .config
+"#;
+        let error = resolve(make, &plan(&["base"], "MODULE_SIG=y\n")).unwrap_err();
+        assert!(error.to_string().starts_with("MODULE_SIG_KEY would build in"), "{error}");
     }
 
     #[test]
