@@ -42,6 +42,18 @@ impl Config {
         matches!(self.get(symbol), Some(Value::Yes | Value::Module))
     }
 
+    /// Whether a symbol is `y`.
+    #[must_use]
+    pub fn is_built_in(&self, symbol: &str) -> bool {
+        self.get(symbol) == Some(&Value::Yes)
+    }
+
+    /// How many symbols are `m`.
+    #[must_use]
+    pub fn module_count(&self) -> usize {
+        self.values.values().filter(|value| **value == Value::Module).count()
+    }
+
     /// Every symbol with its value, in the order of the names.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&Symbol, &Value)> {
         self.values.iter()
@@ -79,6 +91,13 @@ mod tests {
         assert_eq!(config.get("SMP"), None);
         assert!(config.is_set("64BIT") && !config.is_set("NET"));
         assert_eq!(config.iter().len(), 4);
+    }
+
+    #[test]
+    fn a_module_is_set_and_not_built_in() {
+        let config = Config::parse("c", "CONFIG_A=m\nCONFIG_B=y\nCONFIG_C=m\n").unwrap();
+        assert!(config.is_set("A") && !config.is_built_in("A") && config.is_built_in("B"));
+        assert_eq!(config.module_count(), 2);
     }
 
     #[test]

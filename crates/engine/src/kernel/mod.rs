@@ -75,6 +75,7 @@ pub fn ensure(host: &Host, wanted: &KernelWanted) -> Result<CachedKernel, Engine
         for dropped in kernel.verdict().dropped {
             host.warn(format!("optional, and not in this kernel: {}", dropped.request.symbol));
         }
+        warn_of_modules(host, kernel.config().module_count());
     }
     CachedKernel::open(wanted.key, dir)
 }
@@ -151,15 +152,25 @@ fn build(host: &Host, wanted: &Wanted, partial: &Path) -> Result<(), EngineError
     let dirs = BuildDirs { work: work.clone(), kernel: partial.to_owned(), log: log.clone() };
     event::step(&*host.sink, Step::BuildKernel { version, log }, |progress| {
         mote_kernel::build(&spec, &dirs, host.jobs, &host.cancel, &mut |event| match event {
-            BuildEvent::Configured { warnings } => {
+            BuildEvent::Configured { warnings, modules } => {
                 for unmet in warnings {
                     host.warn(format!("optional, and dropped by Kconfig: {unmet}"));
                 }
+                warn_of_modules(host, modules);
             }
             BuildEvent::Compiled(at) => progress(at.done.into(), Some(at.total.into())),
         })
     })?;
     fs::remove_dir_all(&work).map_err(EngineError::io("remove", &work))
+}
+
+/// Nobody can ask for a module, but a configuration that is started from can have them.
+fn warn_of_modules(host: &Host, count: usize) {
+    match count {
+        0 => {}
+        1 => host.warn("1 symbol is a module, which is not built".to_owned()),
+        _ => host.warn(format!("{count} symbols are modules, which are not built")),
+    }
 }
 
 /// A configuration that was resolved without building.
@@ -184,6 +195,7 @@ pub fn resolve(host: &Host, wanted: &KernelWanted) -> Result<Resolved, EngineErr
     for unmet in &outcome.warnings {
         host.warn(format!("optional, and dropped by Kconfig: {unmet}"));
     }
+    warn_of_modules(host, outcome.config.module_count());
     Ok(Resolved { asked: desk.plan.asked.render(), outcome })
 }
 

@@ -83,7 +83,7 @@ pub fn prove(host: &Host, kernel: &Kernel) -> Result<Vec<Proof>, EngineError> {
     let tree = tree(host, &probes)?;
     let qemu = find_qemu(&host.search_path)?;
     let AccelChoice { accel, host_tsc_khz, .. } = accel::choose(host, &qemu, None)?;
-    let has = |symbol: &str| kernel.config().is_set(symbol);
+    let has = |symbol: &str| kernel.config().is_built_in(symbol);
 
     let initrd =
         OwnedFd::from(in_memory(Some(&tree), &config(io, has("VIRTIO_NET")), &host.cancel)?);
@@ -124,7 +124,7 @@ pub fn prove(host: &Host, kernel: &Kernel) -> Result<Vec<Proof>, EngineError> {
 
 /// How the guest can report: over the channel if the kernel can, or else over the serial console.
 fn reporting(kernel: &Kernel) -> Result<Io, EngineError> {
-    let has = |symbol: &str| kernel.config().is_set(symbol);
+    let has = |symbol: &str| kernel.config().is_built_in(symbol);
     let need = |symbol, feature, purpose| Lack { symbol, feature, purpose };
     let mut lacks = vec![
         need("BLK_DEV_INITRD", "initramfs", "the probes are in an initramfs"),

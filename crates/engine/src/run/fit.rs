@@ -69,6 +69,6 @@ pub(crate) fn lacks(
     also(run.init.is_some(), SYSTEM);
     also(terminal == Terminal::Yes, TERMINAL);
     also(run.cpus.unwrap_or(1) > 1, PROCESSORS);
-    needs.retain(|need| !kernel.config().is_set(need.symbol));
+    needs.retain(|need| !kernel.config().is_built_in(need.symbol));
     needs
 }

@@ -27,10 +27,12 @@ pub struct BuildDirs {
 /// What a build reports while it goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BuildEvent {
-    /// The configuration is resolved; these optional symbols were dropped.
+    /// The configuration is resolved.
     Configured {
-        /// With the reasons.
+        /// The optional symbols that were dropped, with the reasons.
         warnings: Vec<Unfulfilled>,
+        /// How many symbols are modules, which are not built.
+        modules: usize,
     },
     /// A file was compiled.
     Compiled(Progress),
@@ -63,7 +65,8 @@ pub fn build(
     let config = spec.plan.resolve_in(&kbuild, &spec.source.version, cancel)?;
     tools::require(&tools::tools_for(&config.config), &spec.toolchain.search, cancel)?;
     let warnings = config.warnings;
-    on_event(BuildEvent::Configured { warnings: warnings.clone() });
+    let modules = config.config.module_count();
+    on_event(BuildEvent::Configured { warnings: warnings.clone(), modules });
 
     let mut meter = Meter::new(estimate::files_to_compile(&kbuild.source, &config.config));
     let mut make = compilation(&kbuild, spec.epoch_s, jobs);
@@ -158,7 +161,9 @@ mod tests {
             names_in(&sandbox.dirs().kernel),
             ["System.map", "bzImage", "config", "kernel.json", "vmlinux"]
         );
-        assert!(matches!(&events[0], BuildEvent::Configured { warnings } if warnings.is_empty()));
+        assert!(
+            matches!(&events[0], BuildEvent::Configured { warnings, modules: 0 } if warnings.is_empty())
+        );
         let done: Vec<_> = events[1..]
             .iter()
             .map(|event| match event {

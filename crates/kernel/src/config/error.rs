@@ -30,6 +30,12 @@ pub enum ConfigError {
         /// The symbols.
         unknown: Vec<UnknownSymbol>,
     },
+    /// Symbols that were asked for as modules.
+    #[error("mote builds no modules{}", as_modules(requests))]
+    Modules {
+        /// Who asked.
+        requests: Vec<Request>,
+    },
     /// Symbols that Kconfig did not give.
     #[error("Kconfig dropped {} asked of Linux {version}{}", symbols_that_were(dropped.len()), lines(dropped))]
     Dropped {
@@ -75,6 +81,7 @@ impl ConfigError {
             Self::Syntax(error) => error.hint(),
             Self::Conflict(error) => error.hint(),
             Self::Process(error) => error.hint(),
+            Self::Modules { requests } => Some(modules_hint(requests)),
             Self::Dropped { dropped, .. } => Some(dropped_hint(dropped)),
             Self::HostFiles { symbol, .. } => Some(format!(
                 "a kernel is known by its source and configuration alone: write CONFIG_{symbol}=\"\" into a fragment, and put files into an image"
@@ -128,6 +135,21 @@ impl fmt::Display for Unfulfilled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&render_dropped(&self.dropped, &self.reasons).join("\n  "))
     }
+}
+
+fn as_modules(requests: &[Request]) -> String {
+    let line = |request: &Request| {
+        let Request { symbol, value, origin, .. } = request;
+        format!("\n  {symbol}: {origin} asks for {value}")
+    };
+    requests.iter().map(line).collect()
+}
+
+/// The lines that ask for the same, built in.
+fn modules_hint(requests: &[Request]) -> String {
+    let line = |request: &Request| format!("\n  CONFIG_{}=y", request.symbol);
+    let lines: String = requests.iter().map(line).collect();
+    format!("ask for it to be built in:{lines}")
 }
 
 /// The lines that ask for what is missing, to be pasted into a fragment.

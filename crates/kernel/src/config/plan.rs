@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use mote_kconfig::{Asked, Config, parse_fragment};
+use mote_kconfig::{Asked, Config, Value, parse_fragment};
 
 use super::{ConfigError, ConfigFile, ConfigSpec};
 use crate::{Catalogue, KernelVersion};
@@ -32,7 +32,8 @@ impl ConfigSpec {
     ///
     /// # Errors
     ///
-    /// An unknown feature, a line that cannot be read, two features that disagree.
+    /// An unknown feature, a line that cannot be read, two features that disagree, a symbol that is
+    /// asked for as a module.
     pub fn plan(
         &self,
         catalogue: &Catalogue,
@@ -54,9 +55,16 @@ impl ConfigSpec {
         for ConfigFile { file, text } in &self.fragments {
             requests.extend(parse_fragment(file, text)?);
         }
+        let asked = Asked::merge(requests)?;
+        let modules = asked.iter().map(|(_, wish)| &wish.request);
+        let modules: Vec<_> =
+            modules.filter(|request| request.value == Value::Module).cloned().collect();
+        if !modules.is_empty() {
+            return Err(ConfigError::Modules { requests: modules });
+        }
         Ok(ConfigPlan {
             features: features.iter().map(|feature| feature.name.clone()).collect(),
-            asked: Asked::merge(requests)?,
+            asked,
             base: self.base.as_ref().map(Base::read).transpose()?,
             fragments: self.fragments.clone(),
         })
@@ -85,6 +93,28 @@ impl Base {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing;
+
+    #[test]
+    fn what_is_asked_for_as_a_module_is_an_error() {
+        let plan = |fragment: &str| {
+            let fragments = vec![ConfigFile { file: "mine.cfg".into(), text: fragment.into() }];
+            let spec = ConfigSpec { fragments, ..ConfigSpec::default() };
+            spec.plan(&testing::catalogue(), &"6.12".parse().unwrap())
+        };
+        let error = plan("EXT4_FS=m\n\nBTRFS_FS=m # optional\nSWAP=y\n").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "mote builds no modules\n  BTRFS_FS: mine.cfg:3 asks for m\n  \
+             EXT4_FS: mine.cfg:1 asks for m"
+        );
+        assert_eq!(
+            error.hint().unwrap(),
+            "ask for it to be built in:\n  CONFIG_BTRFS_FS=y\n  CONFIG_EXT4_FS=y"
+        );
+        // A later line wins.
+        plan("EXT4_FS=m\nEXT4_FS=y\n").unwrap();
+    }
 
     #[test]
     fn the_same_set_is_the_same_plan_however_it_is_named() {

@@ -1,5 +1,6 @@
 //! The command without any boot: what it says of itself, and what it says about what it is given.
 
+mod builds;
 mod images;
 mod kernels;
 mod machine;

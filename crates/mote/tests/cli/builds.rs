@@ -1,0 +1,81 @@
+//! `mote kernel build` with a `make` of the tests' own, which takes no time: what is kept, and what
+//! is not.
+
+use mote_kernel::{BUILD_TOOLS, ToolKind};
+use mote_testkit::{Finished, Sandbox};
+
+/// A Kconfig that gives what was asked, and a build that leaves some program as the kernel.
+const MAKE: &str = r#"
+for word; do
+  case $word in
+    O=*) out=${word#O=} ;;
+    allnoconfig|olddefconfig|bzImage) goal=$word ;;
+  esac
+done
+cd "$out"
+case $goal in
+  allnoconfig) cp "$KCONFIG_ALLCONFIG" .config ;;
+  bzImage)
+    mkdir -p arch/x86/boot include/config
+    cp /bin/true vmlinux
+    echo image > arch/x86/boot/bzImage
+    echo map > System.map
+    echo 6.12.95 > include/config/kernel.release ;;
+esac
+"#;
+
+/// A machine with a source in `linux` and all that builds it.
+fn sandbox() -> Sandbox {
+    let mut sandbox = super::sandbox();
+    for tool in BUILD_TOOLS.iter().filter(|tool| tool.kind == ToolKind::Program) {
+        sandbox.program(tool.name, &format!("echo {} 1", tool.name));
+    }
+    sandbox.program("make", MAKE);
+    sandbox.program("strip", "for last; do from=$last; done\ncp \"$from\" \"$3\"");
+    sandbox.write("linux/Makefile", "VERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 95\n");
+    for name in ["linux/Kconfig", "linux/scripts/kconfig/Makefile", "linux/arch/x86/Makefile"] {
+        sandbox.write(name, "");
+    }
+    sandbox
+}
+
+fn build(sandbox: &Sandbox, args: &[&str]) -> Finished {
+    sandbox.mote(["kernel", "build", "--source", "linux"]).args(args.iter().copied()).run()
+}
+
+#[test]
+fn modules_of_a_configuration_are_counted_and_asked_for_they_are_an_error() {
+    let sandbox = sandbox();
+    sandbox.write("old.config", "CONFIG_EXT4_FS=m\nCONFIG_BTRFS_FS=m\nCONFIG_SWAP=y\n");
+    let warning = "warning: 2 symbols are modules, which are not built\n";
+    // Also when it is there already.
+    for _ in 0..2 {
+        build(&sandbox, &["--config", "old.config"]).expect_code(0).expect_said(&[warning]);
+    }
+    let config = ["kernel", "config", "--source", "linux", "--config", "old.config"];
+    sandbox.mote(config).run().expect_code(0).expect_said(&[warning]);
+
+    sandbox.write("my.fragment", "# mine\nCONFIG_EXT4_FS=m\n");
+    let failed = build(&sandbox, &["--fragment", "my.fragment"]).expect_code(125);
+    failed.expect_said(&[
+        "error: mote builds no modules\n  EXT4_FS: my.fragment:2 asks for m\n",
+        "hint: ask for it to be built in:\n  CONFIG_EXT4_FS=y\n",
+    ]);
+}
+
+/// Nobody could load it.
+#[test]
+fn a_run_takes_no_module_for_what_it_needs() {
+    let mut sandbox = sandbox();
+    sandbox.program("qemu-system-x86_64", "exit 1");
+    sandbox
+        .write("old.config", "CONFIG_VIRTIO_CONSOLE=m\nCONFIG_EROFS_FS=m\nCONFIG_VIRTIO_MMIO=y\n");
+    let built = build(&sandbox, &["--config", "old.config"]).expect_code(0);
+    sandbox.write("root/file", "");
+    let run = sandbox.mote(["run", "--kernel", built.text().trim_end(), "dir:root", "true"]).run();
+    run.expect_code(125)
+        .expect_said(&["it lacks CONFIG_VIRTIO_CONSOLE: ", "it lacks CONFIG_EROFS_FS: "])
+        .expect_unsaid(&["VIRTIO_MMIO"]);
+    let test = sandbox.mote(["kernel", "test", built.text().trim_end()]).run();
+    test.expect_code(125).expect_said(&["it lacks CONFIG_SERIAL_8250_CONSOLE: "]);
+}
