@@ -159,6 +159,12 @@ pub enum EngineError {
         /// The directory that it lay in, if it did.
         seen: Option<PathBuf>,
     },
+    /// A kernel was built from files of which its key knows nothing.
+    #[error("the source was changed while it was built: {}", path.display())]
+    SourceChanged {
+        /// Its directory.
+        path: PathBuf,
+    },
     /// A kernel cannot do what a run needs.
     #[error("this kernel cannot run it: {}{}", kernel.display(), lines(lacks))]
     KernelLacks {
@@ -285,6 +291,7 @@ impl EngineError {
                 ));
             }
             Self::SourceGone { seen: None, .. } => "give it with --source",
+            Self::SourceChanged { .. } => "build it again, while nobody writes there",
             Self::OutputIsDirectory { .. } => "name a file in it",
             Self::FolderInUse { .. } => "give a new folder, or an empty one",
         };

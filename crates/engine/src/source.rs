@@ -128,7 +128,8 @@ fn directory_note(host: &Host, digest: &Digest) -> Result<PathBuf, EngineError> 
     Ok(host.cache.memo()?.join(format!("directory-{digest}")))
 }
 
-fn open_directory(host: &Host, path: &Path) -> Result<Source, EngineError> {
+/// The source in this directory, as it is now.
+pub(crate) fn open_directory(host: &Host, path: &Path) -> Result<Source, EngineError> {
     let memo = host.cache.memo()?;
     let step = Step::Digest { path: path.to_owned() };
     Ok(event::step(&*host.sink, step, |progress| {

@@ -11,7 +11,7 @@ use std::time::SystemTime;
 
 use mote_kconfig::Symbol;
 use mote_kconfig::tree::Explanation;
-use mote_kernel::source::{Digest, Source, SourceSpec};
+use mote_kernel::source::{Digest, Source, SourceKind, SourceSpec};
 use mote_kernel::{
     BuildDirs, BuildEvent, Catalogue, ConfigFile, ConfigOutcome, ConfigPlan, ConfigSpec, Kernel,
     KernelInputs, KernelSpec, Toolchain,
@@ -161,7 +161,19 @@ fn build(host: &Host, wanted: &Wanted, partial: &Path) -> Result<(), EngineError
             BuildEvent::Compiled(at) => progress(at.done.into(), Some(at.total.into())),
         })
     })?;
+    check_unchanged(host, &source)?;
     fs::remove_dir_all(&work).map_err(EngineError::io("remove", &work))
+}
+
+/// Refuses to keep a kernel of another source than the one that its key names. Only the user's own
+/// directory can have changed.
+fn check_unchanged(host: &Host, source: &Source) -> Result<(), EngineError> {
+    if source.kind == SourceKind::Directory
+        && source::open_directory(host, &source.dir)?.digest != source.digest
+    {
+        return Err(EngineError::SourceChanged { path: source.dir.clone() });
+    }
+    Ok(())
 }
 
 /// Nobody can ask for a module, but a configuration that is started from can have them.

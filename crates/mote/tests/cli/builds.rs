@@ -1,6 +1,8 @@
 //! `mote kernel build` with a `make` of the tests' own, which takes no time: what is kept, and what
 //! is not.
 
+use std::fs;
+
 use mote_kernel::{BUILD_TOOLS, ToolKind};
 use mote_testkit::{Finished, Sandbox};
 
@@ -41,6 +43,21 @@ fn sandbox() -> Sandbox {
 
 fn build(sandbox: &Sandbox, args: &[&str]) -> Finished {
     sandbox.mote(["kernel", "build", "--source", "linux"]).args(args.iter().copied()).run()
+}
+
+/// Under its key lies what its source was, and would be given out to who has that source.
+#[test]
+fn a_kernel_whose_source_changed_meanwhile_is_not_kept() {
+    let mut sandbox = sandbox();
+    let source = sandbox.home().join("linux");
+    let change = format!("echo changed > {}/Kconfig", source.display());
+    sandbox
+        .program("make", &MAKE.replace("    echo image", &format!("    {change}\n    echo image")));
+    let failed = build(&sandbox, &["--feature", "base"]).expect_code(125);
+    let message = format!("error: the source was changed while it was built: {}", source.display());
+    failed.expect_said(&[&message, "hint: build it again"]);
+    let kernels = fs::read_dir(sandbox.cache().join("kernels")).unwrap();
+    assert_eq!(kernels.map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>(), [""; 0]);
 }
 
 #[test]
