@@ -13,8 +13,8 @@ use mote_kconfig::Symbol;
 use mote_kconfig::tree::Explanation;
 use mote_kernel::source::{Digest, Source, SourceKind, SourceSpec};
 use mote_kernel::{
-    BuildDirs, BuildEvent, Catalogue, ConfigFile, ConfigOutcome, ConfigPlan, ConfigSpec, Kernel,
-    KernelInputs, KernelSpec, Toolchain,
+    ArtefactError, BuildDirs, BuildEvent, Catalogue, ConfigFile, ConfigOutcome, ConfigPlan,
+    ConfigSpec, Kernel, KernelInputs, KernelSpec, Toolchain,
 };
 
 use mote_manifest::Recipe;
@@ -67,17 +67,39 @@ struct Wanted {
 pub fn ensure(host: &Host, wanted: &KernelWanted) -> Result<CachedKernel, EngineError> {
     let wanted = work_out(host, wanted)?;
     let what = format!("Linux {}", wanted.source.version);
-    let make = |partial: &Path| build(host, &wanted, partial);
-    let (dir, origin) =
-        host.cache.ensure(Shelf::Kernels, &wanted.key, &what, &host.cancel, &*host.sink, make)?;
-    let kernel = Kernel::load(&dir)?;
+    let obtain = || {
+        let make = |partial: &Path| build(host, &wanted, partial);
+        host.cache.ensure(Shelf::Kernels, &wanted.key, &what, &host.cancel, &*host.sink, make)
+    };
+    let (mut dir, mut origin) = obtain()?;
+    if let Some(damage) = damage(&dir).filter(|_| origin == Origin::Found) {
+        host.warn(format!("{damage}; it is built again"));
+        remove_damaged(host, &wanted.key, &what)?;
+        (dir, origin) = obtain()?;
+    }
+    let made = CachedKernel::open(wanted.key.clone(), dir)?;
     if origin == Origin::Found {
-        for dropped in kernel.verdict().dropped {
+        for dropped in made.kernel.verdict().dropped {
             host.warn(format!("optional, and not in this kernel: {}", dropped.request.symbol));
         }
-        warn_of_modules(host, kernel.config().module_count());
+        warn_of_modules(host, made.kernel.config().module_count());
     }
-    CachedKernel::open(wanted.key, dir)
+    Ok(made)
+}
+
+/// What is wrong with the kernel in this folder, if anything is that a build would mend.
+fn damage(dir: &Path) -> Option<ArtefactError> {
+    Kernel::load(dir).err().filter(ArtefactError::is_damage)
+}
+
+/// Removes the kernel of this key, unless another mote has made it anew meanwhile.
+fn remove_damaged(host: &Host, key: &str, what: &str) -> Result<(), EngineError> {
+    host.cache.with_lock(Shelf::Kernels, key, what, &host.cancel, &*host.sink, || {
+        match host.cache.get(Shelf::Kernels, key).filter(|dir| damage(dir).is_some()) {
+            Some(dir) => fs::remove_dir_all(&dir).map_err(EngineError::io("remove", &dir)),
+            None => Ok(()),
+        }
+    })
 }
 
 impl CachedKernel {

@@ -81,6 +81,19 @@ pub enum ArtefactError {
 }
 
 impl ArtefactError {
+    /// Whether what is in the folder is at fault: then the kernel has to be built again.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::NotKernel { .. }
+            | Self::Missing { .. }
+            | Self::Changed { .. }
+            | Self::Schema { .. }
+            | Self::Json { .. }
+            | Self::Config { .. } => true,
+            Self::NotBootable { .. } | Self::Process(_) | Self::Io { .. } => false,
+        }
+    }
+
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {

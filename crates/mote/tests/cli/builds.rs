@@ -2,6 +2,7 @@
 //! is not.
 
 use std::fs;
+use std::path::PathBuf;
 
 use mote_kernel::{BUILD_TOOLS, ToolKind};
 use mote_testkit::{Finished, Sandbox};
@@ -43,6 +44,35 @@ fn sandbox() -> Sandbox {
 
 fn build(sandbox: &Sandbox, args: &[&str]) -> Finished {
     sandbox.mote(["kernel", "build", "--source", "linux"]).args(args.iter().copied()).run()
+}
+
+/// The folder of the kernel, with the smallest set of features.
+fn kernel(sandbox: &Sandbox) -> PathBuf {
+    let built = build(sandbox, &["--feature", "base"]).expect_code(0);
+    PathBuf::from(built.text().trim_end())
+}
+
+#[test]
+fn a_kernel_that_was_damaged_in_the_cache_is_built_again() {
+    let sandbox = sandbox();
+    let folder = kernel(&sandbox);
+    let vmlinux = fs::read(folder.join("vmlinux")).unwrap();
+    let again = |damage: &str| {
+        let built = build(&sandbox, &["--feature", "base"]).expect_code(0);
+        built.expect_said(&["warning: ", damage, "; it is built again"]);
+        assert_eq!(fs::read(folder.join("vmlinux")).unwrap(), vmlinux);
+    };
+    fs::write(folder.join("vmlinux"), "").unwrap();
+    again("the kernel was changed, vmlinux has another size than kernel.json says");
+    fs::remove_file(folder.join("bzImage")).unwrap();
+    again("the kernel is not complete, bzImage is missing");
+    fs::write(folder.join("kernel.json"), "{").unwrap();
+    again("cannot understand ");
+    fs::remove_file(folder.join("kernel.json")).unwrap();
+    again("kernel.json is missing");
+
+    let found = build(&sandbox, &["--feature", "base"]).expect_code(0);
+    found.expect_unsaid(&["warning: "]);
 }
 
 /// Under its key lies what its source was, and would be given out to who has that source.
