@@ -23,6 +23,8 @@ pub mod pull;
 pub mod run;
 mod source;
 mod system;
+#[cfg(test)]
+mod testing;
 mod toolchain;
 
 pub use cache::Cache;

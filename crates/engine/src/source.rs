@@ -211,30 +211,11 @@ mod tests {
     use std::collections::HashMap;
     use std::io::{BufRead, BufReader, Write};
     use std::net::TcpListener;
-    use std::num::NonZeroUsize;
     use std::process::Command;
     use std::sync::{Arc, Mutex};
 
-    use mote_kernel::source::Mirror;
-    use mote_process::Cancel;
-
     use super::*;
-    use crate::cache::Cache;
-
-    fn host(dir: &Path) -> Host {
-        Host {
-            cache: Cache::new(dir.join("cache")),
-            state: dir.join("state"),
-            search_path: std::env::var_os("PATH").unwrap(),
-            debian_sources: dir.join("debian"),
-            mirror: Mirror { base_url: String::new(), proxy: None },
-            access: Default::default(),
-            limits: Default::default(),
-            jobs: NonZeroUsize::MIN,
-            cancel: Cancel::default(),
-            sink: Arc::new(|_| ()),
-        }
-    }
+    use crate::testing::host;
 
     /// The smallest tree that passes for Linux.
     fn write_linux(dir: &Path, version: u32) {

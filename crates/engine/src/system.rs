@@ -4,6 +4,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use mote_kernel::Compiler;
+use mote_kernel::source::{Digest, digest_tarball};
 use mote_manifest::{self as manifest, FileEntry, FileKind, Recipe, ScriptBody};
 use mote_process::Program;
 use mote_rootfs::busybox::{
@@ -50,13 +52,9 @@ fn find_busybox(host: &Host, wanted: &manifest::BusyboxBinary) -> Result<Busybox
 /// The BusyBox of a source tarball, from the cache or built now.
 fn built_busybox(host: &Host, tarball: &Path) -> Result<PathBuf, EngineError> {
     let memo = host.cache.memo()?;
-    let digest = mote_kernel::source::digest_tarball(tarball, &memo, &host.cancel, &|_, _| ())?;
+    let digest = digest_tarball(tarball, &memo, &host.cancel, &|_, _| ())?;
     let compiler = toolchain::compiler(host)?;
-    let mut hasher = Hasher::new("busybox");
-    for field in [&digest.to_string(), &compiler.cc, &compiler.ld, busybox::BUILD_CONFIG] {
-        hasher.field(field.as_bytes());
-    }
-    let key = hasher.finish();
+    let key = busybox_key(&digest, &compiler, &toolchain::static_libc(host)?);
     let log = host.cache.logs()?.join(format!("busybox-{}.log", &key[..16]));
     let make = |partial: &Path| {
         let work = partial.join("work");
@@ -85,6 +83,17 @@ fn built_busybox(host: &Host, tarball: &Path) -> Result<PathBuf, EngineError> {
     let (dir, _) =
         host.cache.ensure(Shelf::Busybox, &key, &what, &host.cancel, &*host.sink, make)?;
     Ok(dir.join(BINARY))
+}
+
+/// The digest of all that goes into a BusyBox.
+fn busybox_key(source: &Digest, compiler: &Compiler, libc: &[u8]) -> String {
+    let Compiler { cc, ld } = compiler;
+    let mut hasher = Hasher::new("busybox");
+    for field in [&source.to_string(), cc, ld, busybox::BUILD_CONFIG] {
+        hasher.field(field.as_bytes());
+    }
+    hasher.field(libc);
+    hasher.finish()
 }
 
 fn spec(system: &manifest::Busybox, files: &[FileEntry]) -> Result<BusyboxSpec, EngineError> {
@@ -176,6 +185,16 @@ mod tests {
             Node::File(Content::Bytes(bytes)) => String::from_utf8(bytes.to_vec()).unwrap(),
             other => panic!("{other:?}"),
         }
+    }
+
+    /// It is a part of the program.
+    #[test]
+    fn another_c_library_is_another_busybox() {
+        let source = "ab".repeat(32).parse().unwrap();
+        let compiler = Compiler { cc: "gcc 1".to_owned(), ld: "ld 1".to_owned() };
+        let key = |libc: &[u8]| busybox_key(&source, &compiler, libc);
+        assert_eq!(key(b"one"), key(b"one"));
+        assert_ne!(key(b"one"), key(b"another"));
     }
 
     /// A recipe can name the groups of every system, so it knows them as the system does.

@@ -1,10 +1,13 @@
 //! Compiler, linker and compressor, identified without running them each time.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 use mote_kernel::{Compiler, ConfigPlan, Toolchain};
-use mote_process::Program;
+use mote_process::{Command, Program};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -22,6 +25,21 @@ pub(crate) fn find(host: &Host) -> Result<Toolchain, EngineError> {
 pub(crate) fn compiler(host: &Host) -> Result<Compiler, EngineError> {
     let programs = ["gcc", "ld"].map(|name| Program::find(name, &host.search_path).ok());
     remembered(host, "compiler", programs.iter().flatten(), || Ok(find(host)?.compiler))
+}
+
+/// The C library that static programs are linked with; empty if there is none, without which none
+/// can be linked.
+pub(crate) fn static_libc(host: &Host) -> Result<Vec<u8>, EngineError> {
+    let gcc = Program::find("gcc", &host.search_path)?;
+    let mut ask = Command::new(&gcc);
+    ask.env_clear().env("PATH", &host.search_path).env("LC_ALL", "C");
+    let said = ask.arg("-print-file-name=libc.a").output(&host.cancel)?.stdout;
+    let path = Path::new(OsStr::from_bytes(said.trim_ascii_end()));
+    // Of a file that it does not have, gcc prints the bare name.
+    match path.is_absolute() {
+        true => fs::read(path).map_err(EngineError::io("read", path)),
+        false => Ok(Vec::new()),
+    }
 }
 
 /// What compresses the bzImage of `plan`, with its version; remembered likewise.
@@ -64,4 +82,17 @@ fn fingerprint<'p>(programs: impl IntoIterator<Item = &'p Program>) -> String {
         }
     }
     hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::host;
+
+    #[test]
+    fn the_static_c_library_is_an_archive() {
+        let dir = tempfile::tempdir().unwrap();
+        let libc = static_libc(&host(dir.path())).unwrap();
+        assert!(libc.starts_with(b"!<arch>\n"), "{} bytes", libc.len());
+    }
 }

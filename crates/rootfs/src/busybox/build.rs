@@ -26,7 +26,8 @@ pub struct BuildSpec {
     pub log: PathBuf,
     /// How many compilers run at a time.
     pub jobs: NonZero<usize>,
-    /// Where `tar` and `make` are looked for, in the form of `PATH`.
+    /// Where programs are looked for, in the form of `PATH`: the only variable that they see of
+    /// the caller's.
     pub search: OsString,
 }
 
@@ -143,8 +144,7 @@ impl Build<'_> {
         fs::File::open(&absolute).map_err(unreadable)?;
         fs::create_dir_all(&self.source).map_err(|source| self.work_dir(&self.source, source))?;
 
-        let tar = self.program("tar")?;
-        let mut command = Command::new(&tar);
+        let mut command = self.command("tar")?;
         command.args(["--extract", "--strip-components=1", "--no-same-owner", "--file"]);
         command.arg(&absolute).current_dir(&self.source);
         self.run(&mut command, &mut |_| {}, |source| BuildError::Unpack {
@@ -183,16 +183,11 @@ impl Build<'_> {
     }
 
     fn make(&self, args: &[&OsStr], on_line: &mut dyn FnMut(&str)) -> Result<(), BuildError> {
-        let make = self.program("make")?;
-        let mut command = Command::new(&make);
+        let mut command = self.command("make")?;
         command.args(args).current_dir(&self.source);
-        // Neither the time of the build nor the habits of the caller may show in the bytes.
+        // Nor may the time of the build.
         command.env("KCONFIG_NOTIMESTAMP", "1");
         command.env("SOURCE_DATE_EPOCH", SOURCE_DATE_EPOCH.to_string());
-        command.env("LC_ALL", "C");
-        for variable in ["MAKEFLAGS", "CFLAGS", "LDFLAGS", "ARCH", "CROSS_COMPILE", "O"] {
-            command.env_remove(variable);
-        }
         self.run(&mut command, on_line, BuildError::Make)
     }
 
@@ -208,8 +203,12 @@ impl Build<'_> {
         })
     }
 
-    fn program(&self, name: &str) -> Result<Program, BuildError> {
-        Program::find(name, &self.spec.search).map_err(BuildError::Process)
+    /// A call of this program. The habits of the caller may not show in the bytes.
+    fn command(&self, name: &str) -> Result<Command, BuildError> {
+        let program = Program::find(name, &self.spec.search).map_err(BuildError::Process)?;
+        let mut command = Command::new(&program);
+        command.env_clear().env("PATH", &self.spec.search).env("LC_ALL", "C");
+        Ok(command)
     }
 
     fn work_dir(&self, path: &Path, source: io::Error) -> BuildError {
@@ -330,6 +329,18 @@ mod tests {
             let source = error.source().map(ToString::to_string).unwrap_or_default();
             assert!(source.contains(cause), "{source}");
         }
+    }
+
+    #[test]
+    fn nothing_of_the_callers_environment_is_seen() {
+        // Cargo sets it.
+        assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some());
+        let dir = tempfile::tempdir().unwrap();
+        let makefile = "mote_defconfig:\n\tenv; false\n";
+        let spec = spec(dir.path(), tarball(dir.path(), makefile));
+        build(&spec).unwrap_err();
+        let log = fs::read_to_string(&spec.log).unwrap();
+        assert!(log.contains("PATH=") && !log.contains("CARGO"), "{log}");
     }
 
     #[test]
