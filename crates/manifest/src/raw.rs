@@ -131,7 +131,7 @@ pub(crate) struct Run {
     pub(crate) add_host: Vec<Spanned<String>>,
     pub(crate) pull: Option<Spanned<String>>,
     pub(crate) unpack_limit: Option<Spanned<String>>,
-    pub(crate) kernel: Option<PathBuf>,
+    pub(crate) kernel: Option<Spanned<PathBuf>>,
     #[serde(default)]
     pub(crate) feature: Vec<String>,
     pub(crate) verbose: Option<bool>,

@@ -120,12 +120,16 @@ impl RunSettings {
 
     /// These settings with `other` laid over them, which is how flags win over a recipe.
     ///
+    /// Features are asked of a kernel that mote builds: with some in `other`, the kernel of these is
+    /// not taken.
+    ///
     /// What `other` says replaces what these say, with three exceptions, where both can hold:
     /// variables of `env` are replaced one by one, words to `append` and `feature`s come after
     /// these' own (the kernel lets a later word win).
     pub fn overridden_by(mut self, other: Self) -> Self {
         self.env.extend(other.env);
         let append: Vec<String> = self.append.into_iter().chain(other.append).collect();
+        let kernel = self.kernel.filter(|_| other.feature.is_empty());
         let new = other.feature.into_iter().filter(|name| !self.feature.contains(name));
         let feature = self.feature.iter().cloned().chain(new.collect::<Vec<_>>()).collect();
         Self {
@@ -150,7 +154,7 @@ impl RunSettings {
             add_host: if other.add_host.is_empty() { self.add_host } else { other.add_host },
             pull: other.pull.or(self.pull),
             unpack_limit: other.unpack_limit.or(self.unpack_limit),
-            kernel: other.kernel.or(self.kernel),
+            kernel: other.kernel.or(kernel),
             feature,
             verbose: other.verbose.or(self.verbose),
             timings: other.timings.or(self.timings),
@@ -232,6 +236,17 @@ mod tests {
     fn nothing_said_changes_nothing() {
         assert_eq!(recipe().overridden_by(RunSettings::default()), recipe());
         assert_eq!(RunSettings::default().overridden_by(recipe()), recipe());
+    }
+
+    #[test]
+    fn features_that_flags_ask_for_win_over_a_kernel() {
+        let kernel = |path: &str| Some(PathBuf::from(path));
+        let recipe = || RunSettings { kernel: kernel("old"), ..RunSettings::default() };
+        let feature = RunSettings { feature: words(&["tun"]), ..RunSettings::default() };
+        assert_eq!(recipe().overridden_by(feature).kernel, None);
+        let new = RunSettings { kernel: kernel("new"), ..RunSettings::default() };
+        assert_eq!(recipe().overridden_by(new).kernel, kernel("new"));
+        assert_eq!(recipe().overridden_by(RunSettings::default()).kernel, kernel("old"));
     }
 
     #[test]

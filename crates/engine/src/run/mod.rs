@@ -223,7 +223,8 @@ fn kernel(
     root: &RootDisk,
     source: Option<SourceSpec>,
 ) -> Result<Kernel, EngineError> {
-    if let Some(name) = &settings.kernel {
+    // A source is given for a kernel that is built: then the one that a recipe names is not taken.
+    if let Some(name) = settings.kernel.as_ref().filter(|_| source.is_none()) {
         return kernel::find(host, Some(&name.to_string_lossy()));
     }
     let mut wanted = match contents.recipe() {

@@ -19,6 +19,10 @@ pub(super) fn resolve(
     let checked = |value: Option<Spanned<String>>, check: Check| {
         value.map(|value| check(document, value)).transpose()
     };
+    if let Some(kernel) = raw.kernel.as_ref().filter(|_| !raw.feature.is_empty()) {
+        let problem = Problem::Conflict { first: "kernel", second: "feature" };
+        return Err(document.wrong(kernel.span(), problem));
+    }
     let entrypoint = raw.entrypoint.map(|words| {
         words.into_iter().map(|word| check::argument(document, word)).collect::<Result<_, _>>()
     });
@@ -49,7 +53,7 @@ pub(super) fn resolve(
         add_host: hosts.collect::<Result<_, _>>()?,
         pull: raw.pull.map(|pull| parse(document, &pull)).transpose()?,
         unpack_limit: raw.unpack_limit.map(|limit| parse(document, &limit)).transpose()?,
-        kernel: raw.kernel.map(|path| base.join(path)),
+        kernel: raw.kernel.map(|path| base.join(path.into_inner())),
         feature: raw.feature,
         verbose: raw.verbose,
         timings: raw.timings,

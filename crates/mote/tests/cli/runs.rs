@@ -148,3 +148,21 @@ fn recipes_are_listed_and_printed_as_they_are() {
     let failed = sandbox.mote(["recipe", "busibox"]).run().expect_code(125);
     failed.expect_said(&["no built-in recipe: busibox", "did you mean busybox?"]);
 }
+
+/// A kernel that a recipe names is not one that has what the flags ask for.
+#[test]
+fn flags_for_a_kernel_that_is_built_win_over_the_recipes_kernel() {
+    let mut sandbox = super::sandbox();
+    sandbox.program("qemu-system-x86_64", "exit 1");
+    let recipe = Recipe::builtin_text("busybox").unwrap();
+    let path = sandbox.write("mote.toml", format!("{recipe}kernel = \"folder\"\n"));
+    let table = [
+        (&[][..], "kernel.json is missing"),
+        (&["--feature", "wiregaurd"], "unknown feature: wiregaurd"),
+        (&["--source", "gone.tar.xz"], "no such source: gone.tar.xz"),
+    ];
+    for (flags, message) in table {
+        let run = sandbox.mote(["run"]).args(flags.iter().copied()).arg(&path).arg("true").run();
+        run.expect_code(125).expect_said(&["error: ", message]);
+    }
+}
