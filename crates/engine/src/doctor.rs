@@ -59,10 +59,8 @@ impl Finding {
 pub fn examine(host: &Host) -> Result<Vec<Finding>, EngineError> {
     let mut findings = qemu(host)?;
     let built = !host.cache.entries(Shelf::Kernels)?.is_empty();
-    // With a kernel in the cache, machines run even where none can be built.
-    let without = if built { State::Poor } else { State::Bad };
-    findings.push(build_tools(host, without)?);
-    findings.push(kernel_source(host, without));
+    findings.push(build_tools(host, built)?);
+    findings.push(kernel_source(host, built));
     findings.push(busybox(host));
     findings.push(cache(host));
     Ok(findings)
@@ -79,7 +77,11 @@ fn qemu(host: &Host) -> Result<Vec<Finding>, EngineError> {
         Err(error) => Finding::lacking(WHAT, State::Bad, error.to_string(), install),
     };
     host.cancel.check()?;
-    Ok(vec![version, kvm(host, &program)?, tcg(host, &program)?])
+    let kvm = kvm(host, &program)?;
+    // One of them is enough.
+    let without_tcg = if kvm.state == State::Good { State::Poor } else { State::Bad };
+    let tcg = tcg(host, &program, without_tcg)?;
+    Ok(vec![version, kvm, tcg])
 }
 
 fn kvm(host: &Host, qemu: &Program) -> Result<Finding, EngineError> {
@@ -103,20 +105,28 @@ fn kvm_fix(reason: &str) -> &'static str {
     }
 }
 
-fn tcg(host: &Host, qemu: &Program) -> Result<Finding, EngineError> {
+fn tcg(host: &Host, qemu: &Program, without: State) -> Result<Finding, EngineError> {
     let outcome = probe_accel(qemu, Accel::Tcg, &host.cancel)?;
     Ok(match accel::reason(&outcome.verdict) {
         None => Finding::good("tcg", "runs a guest"),
         Some(reason) => Finding::lacking(
             "tcg",
-            State::Bad,
+            without,
             reason,
             format!("apt install --reinstall {QEMU_PACKAGE}"),
         ),
     })
 }
 
-fn build_tools(host: &Host, without: State) -> Result<Finding, EngineError> {
+/// What a kernel in the cache is found by, beside its source: without them, `mote run` cannot tell
+/// which one it wants.
+const KEY_TOOLS: [&str; 3] = ["gcc", "ld", "gzip"];
+
+/// What still works then.
+const ONLY_BY_NAME: &str =
+    "; until then `mote run` needs --kernel KEY, of a kernel that `mote kernel ls` lists";
+
+fn build_tools(host: &Host, built: bool) -> Result<Finding, EngineError> {
     const WHAT: &str = "kernel build tools";
     let missing = missing_tools(&host.search_path, &host.cancel)?;
     if missing.is_empty() {
@@ -126,10 +136,17 @@ fn build_tools(host: &Host, without: State) -> Result<Finding, EngineError> {
     let mut packages: Vec<_> = missing.iter().map(|tool| tool.debian_package).collect();
     packages.dedup();
     let found = format!("missing: {}", names.join(", "));
-    Ok(Finding::lacking(WHAT, without, found, format!("apt install {}", packages.join(" "))))
+    let keyless = missing.iter().any(|tool| KEY_TOOLS.contains(&tool.name));
+    let (without, until_then) = match (built, keyless) {
+        (false, _) => (State::Bad, ""),
+        (true, true) => (State::Bad, ONLY_BY_NAME),
+        (true, false) => (State::Poor, "; until then only kernels that are in the cache run"),
+    };
+    let fix = format!("apt install {}{until_then}", packages.join(" "));
+    Ok(Finding::lacking(WHAT, without, found, fix))
 }
 
-fn kernel_source(host: &Host, without: State) -> Finding {
+fn kernel_source(host: &Host, built: bool) -> Finding {
     const WHAT: &str = "kernel source";
     let sources = host.cache.shelf(Shelf::Sources);
     match source::find_on_machine(&host.debian_sources, &sources) {
@@ -140,7 +157,8 @@ fn kernel_source(host: &Host, without: State) -> Finding {
         Err(error) => {
             let fix = "apt install linux-source, or name a version to download: \
                        mote kernel build --source 6.12";
-            Finding::lacking(WHAT, without, error.to_string(), fix)
+            let until_then = if built { ONLY_BY_NAME } else { "" };
+            Finding::lacking(WHAT, State::Bad, error.to_string(), format!("{fix}{until_then}"))
         }
     }
 }
@@ -173,6 +191,18 @@ fn cache(host: &Host) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Without one, no kernel is found by its key.
+    #[test]
+    fn a_machine_without_a_source_is_unfit() {
+        let dir = tempfile::tempdir().unwrap();
+        let host = crate::testing::host(dir.path());
+        for built in [false, true] {
+            let finding = kernel_source(&host, built);
+            assert_eq!(finding.state, State::Bad);
+            assert_eq!(finding.fix.unwrap().contains("--kernel KEY"), built);
+        }
+    }
 
     #[test]
     fn the_advice_fits_what_is_wrong_with_kvm() {

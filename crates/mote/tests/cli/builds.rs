@@ -6,18 +6,21 @@ use std::path::PathBuf;
 
 use mote_kernel::{BUILD_TOOLS, ToolKind};
 use mote_testkit::{Finished, Sandbox};
+use serde_json::Value;
 
 /// A Kconfig that gives what was asked, and a build that leaves some program as the kernel.
 const MAKE: &str = r#"
+PATH=/usr/bin:/bin
 for word; do
   case $word in
     O=*) out=${word#O=} ;;
-    allnoconfig|olddefconfig|bzImage) goal=$word ;;
+    allnoconfig|olddefconfig|menuconfig|bzImage) goal=$word ;;
   esac
 done
 cd "$out"
 case $goal in
   allnoconfig) cp "$KCONFIG_ALLCONFIG" .config ;;
+  menuconfig) echo CONFIG_SWAP=y >> .config ;;
   bzImage)
     mkdir -p arch/x86/boot include/config
     cp /bin/true vmlinux
@@ -27,14 +30,14 @@ case $goal in
 esac
 "#;
 
-/// A machine with a source in `linux` and all that builds it.
+/// A machine with a source in `linux` and all that builds it, and nothing else.
 fn sandbox() -> Sandbox {
-    let mut sandbox = super::sandbox();
+    let mut sandbox = super::sandbox().without_programs();
     for tool in BUILD_TOOLS.iter().filter(|tool| tool.kind == ToolKind::Program) {
         sandbox.program(tool.name, &format!("echo {} 1", tool.name));
     }
     sandbox.program("make", MAKE);
-    sandbox.program("strip", "for last; do from=$last; done\ncp \"$from\" \"$3\"");
+    sandbox.program("strip", "PATH=/bin; cp \"$4\" \"$3\"");
     sandbox.write("linux/Makefile", "VERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 95\n");
     for name in ["linux/Kconfig", "linux/scripts/kconfig/Makefile", "linux/arch/x86/Makefile"] {
         sandbox.write(name, "");
@@ -125,4 +128,29 @@ fn a_run_takes_no_module_for_what_it_needs() {
         .expect_unsaid(&["VIRTIO_MMIO"]);
     let test = sandbox.mote(["kernel", "test", built.text().trim_end()]).run();
     test.expect_code(125).expect_said(&["it lacks CONFIG_SERIAL_8250_CONSOLE: "]);
+}
+
+/// With a kernel in the cache, some things go on without some tools.
+#[test]
+fn the_doctor_says_what_goes_on_without_build_tools() {
+    let sandbox = sandbox();
+    kernel(&sandbox);
+    let tools = || {
+        let json = sandbox.mote(["doctor", "--format", "json"]).run().stdout;
+        let findings: Vec<Value> = serde_json::from_slice(&json).unwrap();
+        let tools = findings.into_iter().find(|finding| finding["what"] == "kernel build tools");
+        tools.unwrap()
+    };
+    assert_eq!(tools()["state"], "good");
+    for (name, state, until_then) in [
+        ("flex", "poor", "until then only kernels that are in the cache run"),
+        ("gcc", "bad", "until then `mote run` needs --kernel KEY"),
+    ] {
+        fs::remove_file(sandbox.home().join("../bin").join(name)).unwrap();
+        let finding = tools();
+        assert_eq!(finding["state"], state, "{finding}");
+        assert!(finding["fix"].as_str().unwrap().contains(until_then), "{finding}");
+        let found = build(&sandbox, &["--feature", "base"]);
+        found.expect_code(if state == "poor" { 0 } else { 125 });
+    }
 }

@@ -70,3 +70,19 @@ fn without_a_compiler_no_kernel_is_built() {
     let build = sandbox.mote(["kernel", "build", "--source", "linux"]).run();
     build.expect_code(125).expect_said(&["error: ", "gcc", "hint: "]);
 }
+
+/// A machine whose KVM works has no need of TCG. 43 is what the guest of the probe ends with.
+#[test]
+fn one_accelerator_is_enough() {
+    let mut sandbox = sandbox().without_programs();
+    for (kvm, tcg, states) in [(43, 1, ["good", "poor"]), (1, 1, ["poor", "bad"])] {
+        let qemu = format!("case \"$*\" in *kvm*) exit {kvm} ;; *tcg*) exit {tcg} ;; esac\necho 1");
+        sandbox.program("qemu-system-x86_64", &qemu);
+        let json = sandbox.mote(["doctor", "--format", "json"]).run().stdout;
+        let findings: Vec<Value> = serde_json::from_slice(&json).unwrap();
+        let state = |what: &str| {
+            findings.iter().find(|finding| finding["what"] == what).unwrap()["state"].clone()
+        };
+        assert_eq!([state("kvm"), state("tcg")], states, "{findings:?}");
+    }
+}
