@@ -223,6 +223,12 @@ pub enum EngineError {
         /// What was given.
         path: PathBuf,
     },
+    /// A file that is not to be replaced.
+    #[error("there is a file already: {}", path.display())]
+    OutputExists {
+        /// What was given.
+        path: PathBuf,
+    },
     /// A folder that is to be written holds what is not mote's.
     #[error("the folder holds something else than a kernel: {}", path.display())]
     FolderInUse {
@@ -293,6 +299,7 @@ impl EngineError {
             Self::SourceGone { seen: None, .. } => "give it with --source",
             Self::SourceChanged { .. } => "build it again, while nobody writes there",
             Self::OutputIsDirectory { .. } => "name a file in it",
+            Self::OutputExists { .. } => "name another one with -o",
             Self::FolderInUse { .. } => "give a new folder, or an empty one",
         };
         Some(hint.to_owned())

@@ -30,6 +30,18 @@ pub fn check_file(to: &Path) -> Result<(), EngineError> {
     there.map(drop).map_err(EngineError::io("write", to))
 }
 
+/// [`check_file`], for a file that is not to replace another.
+///
+/// # Errors
+/// A file that is there already, and those of [`check_file`].
+pub fn check_new_file(to: &Path) -> Result<(), EngineError> {
+    check_file(to)?;
+    match to.is_file() {
+        true => Err(EngineError::OutputExists { path: to.to_owned() }),
+        false => Ok(()),
+    }
+}
+
 /// Writes a file that gets its name when it is whole, so that at `to` there is the old file or the
 /// new one. A device or a pipe is written to as it is.
 pub(crate) fn replace_file<T>(

@@ -30,7 +30,7 @@ mod toolchain;
 pub use cache::Cache;
 pub use disk::DiskFormat;
 pub use error::EngineError;
-pub use export::{check_file, write_text};
+pub use export::{check_file, check_new_file, write_text};
 pub use host::Host;
 pub use mote_rootfs::layer::Limits;
 pub use source::SourceWanted;

@@ -1,10 +1,12 @@
 //! `mote kernel …`
 
+use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use mote_kernel::source::SourceSpec;
+use mote_process::quote_word;
 
 use super::Output;
 
@@ -59,6 +61,27 @@ pub struct ConfigArgs {
     /// Start from this configuration instead of from nothing
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+}
+
+impl ConfigArgs {
+    /// The flags that say the same, for a shell.
+    pub fn words(&self) -> Vec<String> {
+        let Self { source: SourceArgs { source, source_digest, mirror }, .. } = self;
+        let source = (*source != SourceSpec::Auto).then(|| OsString::from(source.to_string()));
+        let features = (!self.features.is_empty()).then(|| self.features.join(",").into());
+        let text = |text: &Option<String>| text.as_ref().map(OsString::from);
+        let path = |path: &PathBuf| path.clone().into_os_string();
+        let flags = [
+            ("--source", source),
+            ("--source-digest", text(source_digest)),
+            ("--mirror", text(mirror)),
+            ("--feature", features),
+            ("--config", self.config.as_ref().map(path)),
+        ];
+        let fragments = self.fragments.iter().map(|file| ("--fragment", Some(path(file))));
+        let flags = flags.into_iter().chain(fragments);
+        flags.filter_map(|(flag, value)| Some(format!("{flag} {}", quote_word(&value?)))).collect()
+    }
 }
 
 #[derive(Debug, Args)]

@@ -5,8 +5,9 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use mote_engine::kernel::{self, CachedKernel, KernelWanted, Proof};
-use mote_engine::{Host, SourceWanted, check_file, write_text};
+use mote_engine::{Host, SourceWanted, check_new_file, write_text};
 use mote_kernel::{Catalogue, Kernel};
+use mote_process::quote_word;
 use serde::Serialize;
 
 use super::{print, write_out};
@@ -66,9 +67,10 @@ pub fn menuconfig(args: Menuconfig, host: &Host) -> Result<ExitCode> {
     if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
         bail!("menuconfig needs a terminal");
     }
-    // What was changed in the editor shall not be lost in the end.
-    check_file(&args.output)?;
+    // What was changed in the editor shall not be lost in the end, nor a fragment of before.
+    check_new_file(&args.output)?;
     let term = std::env::var_os("TERM").unwrap_or_else(|| "linux".into());
+    let mut build = args.config.words();
     let (wanted, host) = wanted(args.config, host)?;
     let fragment = kernel::menuconfig(&host, &wanted, &term)?;
     if fragment.is_empty() {
@@ -76,8 +78,9 @@ pub fn menuconfig(args: Menuconfig, host: &Host) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     write_text(&args.output, &fragment)?;
-    let path = args.output.display();
-    eprintln!("wrote {path}; build with it: mote kernel build --fragment {path}");
+    let path = quote_word(args.output.as_os_str());
+    build.push(format!("--fragment {path}"));
+    eprintln!("wrote {path}; build with it: mote kernel build {}", build.join(" "));
     Ok(ExitCode::SUCCESS)
 }
 

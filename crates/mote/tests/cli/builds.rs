@@ -130,6 +130,24 @@ fn a_run_takes_no_module_for_what_it_needs() {
     test.expect_code(125).expect_said(&["it lacks CONFIG_SERIAL_8250_CONSOLE: "]);
 }
 
+/// What the editor gave is a kernel's together with what it was started with.
+#[test]
+fn menuconfig_says_how_to_build_what_was_edited() {
+    let mut sandbox = sandbox();
+    sandbox.program("setsid", "exec /usr/bin/setsid \"$@\"");
+    sandbox.write("my own.fragment", "CONFIG_NET=y\n");
+    let args = ["--source", "linux", "--feature", "base", "--fragment", "my own.fragment"];
+    let menuconfig = sandbox.mote(["kernel", "menuconfig"]).args(args);
+    let mut editor = menuconfig.start_on_terminal(24, 80);
+    editor.screen.wait_for(
+        "wrote menuconfig.fragment; build with it: mote kernel build --source linux \
+         --feature base --fragment 'my own.fragment' --fragment menuconfig.fragment",
+    );
+    assert_eq!(editor.finish().0.code(), Some(0));
+    let written = fs::read_to_string(sandbox.home().join("menuconfig.fragment")).unwrap();
+    assert_eq!(written, "CONFIG_SWAP=y\n");
+}
+
 /// With a kernel in the cache, some things go on without some tools.
 #[test]
 fn the_doctor_says_what_goes_on_without_build_tools() {

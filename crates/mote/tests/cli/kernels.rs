@@ -154,3 +154,15 @@ fn menuconfig_wants_a_terminal() {
     let failed = sandbox().mote(["kernel", "menuconfig"]).run().expect_code(125);
     failed.expect_said(&["error: menuconfig needs a terminal"]);
 }
+
+/// Before the editor is started, in which something might be changed for nothing.
+#[test]
+fn menuconfig_replaces_no_file() {
+    let sandbox = sandbox();
+    let precious = sandbox.write("menuconfig.fragment", "CONFIG_SWAP=y\n");
+    let mut editor = sandbox.mote(["kernel", "menuconfig"]).start_on_terminal(24, 80);
+    editor.screen.wait_for("there is a file already: menuconfig.fragment");
+    editor.screen.wait_for("name another one with -o");
+    assert_eq!(editor.finish().0.code(), Some(125));
+    assert_eq!(fs::read_to_string(precious).unwrap(), "CONFIG_SWAP=y\n");
+}
