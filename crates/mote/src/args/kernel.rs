@@ -131,6 +131,10 @@ pub struct KernelExplain {
     #[arg(long, value_name = "DIR|TARBALL|VERSION")]
     pub source: Option<SourceSpec>,
 
+    /// Where versions are downloaded from, in the layout of kernel.org [env: MOTE_KERNEL_MIRROR]
+    #[arg(long, value_name = "URL")]
+    pub mirror: Option<String>,
+
     #[command(flatten)]
     pub output: Output,
 }

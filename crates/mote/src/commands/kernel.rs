@@ -21,10 +21,7 @@ const DEFAULT_FEATURE: &str = "busybox";
 
 /// What was asked for, and the host with the mirror that was named.
 fn wanted(args: ConfigArgs, host: &Host) -> Result<(KernelWanted, Host)> {
-    let mut host = host.clone();
-    if let Some(base_url) = args.source.mirror {
-        host.mirror.base_url = base_url;
-    }
+    let host = mirrored(host, args.source.mirror);
     let mut features = args.features;
     if features.is_empty() && args.config.is_none() {
         features.push(DEFAULT_FEATURE.to_owned());
@@ -37,6 +34,15 @@ fn wanted(args: ConfigArgs, host: &Host) -> Result<(KernelWanted, Host)> {
         config: args.config,
     };
     Ok((wanted, host))
+}
+
+/// The host, with the mirror that was named.
+fn mirrored(host: &Host, mirror: Option<String>) -> Host {
+    let mut host = host.clone();
+    if let Some(base_url) = mirror {
+        host.mirror.base_url = base_url;
+    }
+    host
 }
 
 pub fn build(args: KernelBuild, host: &Host) -> Result<ExitCode> {
@@ -87,7 +93,8 @@ pub fn menuconfig(args: Menuconfig, host: &Host) -> Result<ExitCode> {
 pub fn explain(args: KernelExplain, host: &Host) -> Result<ExitCode> {
     let kernel = kernel::find(host, args.kernel.as_deref())?;
     let symbol = args.symbol.strip_prefix("CONFIG_").unwrap_or(&args.symbol).parse()?;
-    let explanation = kernel::explain(host, &kernel, &symbol, args.source)?;
+    let host = mirrored(host, args.mirror);
+    let explanation = kernel::explain(&host, &kernel, &symbol, args.source)?;
     print(&args.output, &explanation, |explanation| explanation.render().join("\n") + "\n")?;
     Ok(ExitCode::SUCCESS)
 }
