@@ -202,6 +202,55 @@ fn unknown_symbols_have_a_nearest_name() {
     }
 }
 
+/// As a distribution has it: with modules, and signed ones.
+#[test]
+#[ignore = "configures a kernel: run by ./test"]
+fn a_configuration_is_started_from() {
+    let sandbox = shared();
+    let source = source("MOTE_TEST_SOURCE_6_12");
+    sandbox.write(
+        "old.config",
+        "CONFIG_64BIT=y\nCONFIG_MODULES=y\nCONFIG_NET=y\nCONFIG_INET=y\nCONFIG_NETDEVICES=y\n\
+         CONFIG_NET_CORE=y\nCONFIG_DUMMY=m\nCONFIG_EXPERT=y\n\
+         # CONFIG_EPOLL is not set\n# CONFIG_SLUB_DEBUG is not set\n",
+    );
+    let args = ["--config", "old.config", "--feature", "base", "--full"];
+    let full = config(&sandbox, &source, &args).expect_code(0);
+    let full = full.expect_said(&["warning: ", "modules, which are not built"]).text();
+    // Of the file, of the feature that wins over it, and Kconfig's default.
+    for line in ["CONFIG_DUMMY=m", "CONFIG_EPOLL=y", "CONFIG_SWAP=y"] {
+        assert!(full.lines().any(|got| got == line), "{line} is not in:\n{full}");
+    }
+
+    sandbox.write("signed.config", "CONFIG_64BIT=y\nCONFIG_MODULES=y\nCONFIG_MODULE_SIG=y\n");
+    let signed = ["--config", "signed.config"];
+    config(&sandbox, &source, &signed).expect_code(125).expect_said(&[
+        "error: MODULE_SIG_KEY would build in files of this machine: \"certs/signing_key.pem\"\n",
+        "CONFIG_MODULE_SIG_KEY=\"\"",
+    ]);
+    sandbox.write("no-key.fragment", "CONFIG_MODULE_SIG_KEY=\"\"\n");
+    config(&sandbox, &source, &[&signed[..], &["--fragment", "no-key.fragment"]].concat())
+        .expect_code(0);
+}
+
+#[test]
+#[ignore = "compiles the kernel's editor: run by ./test"]
+fn menuconfig_edits_on_a_terminal() {
+    let sandbox = shared();
+    let source = source("MOTE_TEST_SOURCE_6_12");
+    let menuconfig = sandbox.mote(["kernel", "menuconfig", "--feature", "base", "--source"]);
+    let mut editor = menuconfig.arg(source).start_on_terminal(40, 100);
+    editor.screen.wait_for("irtualization");
+    // The letter that is highlighted leads to the entry. Then <Exit>, and save.
+    editor.type_text("vy\t\r");
+    editor.screen.wait_for("save your new");
+    editor.type_text("\r");
+    editor.screen.wait_for("wrote menuconfig.fragment; build with it: mote kernel build --source ");
+    assert_eq!(editor.finish().0.code(), Some(0));
+    let fragment = fs::read_to_string(sandbox.home().join("menuconfig.fragment")).unwrap();
+    assert!(fragment.lines().any(|line| line == "CONFIG_VIRTUALIZATION=y"), "{fragment}");
+}
+
 #[test]
 #[ignore = "needs a built kernel: run by ./test"]
 fn a_symbol_is_explained() {
