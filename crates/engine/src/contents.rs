@@ -184,11 +184,12 @@ fn layer(layer: &mote_oci::Layer) -> LayerSource {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing;
 
     #[test]
     fn an_archive_that_changed_since_it_was_digested_is_refused() {
         let dir = tempfile::tempdir().unwrap();
-        let host = Host::in_folder(dir.path());
+        let host = testing::host(dir.path());
         let path = dir.path().join("root.tar");
         std::fs::write(&path, [0; 1024]).unwrap();
         let program = Program::Tar(path.clone());

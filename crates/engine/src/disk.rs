@@ -230,11 +230,12 @@ mod tests {
     use super::*;
     use crate::program::Program;
     use crate::prune::{Mode, PruneWanted, prune};
+    use crate::testing;
 
     #[test]
     fn runs_and_prunes_do_not_harm_each_other() {
         let dir = tempfile::tempdir().unwrap();
-        let host = Host::in_folder(dir.path());
+        let host = testing::host(dir.path());
         let path = dir.path().join("root.tar");
         fs::write(&path, [0; 1024]).unwrap();
         let find = || {

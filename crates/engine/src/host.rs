@@ -61,22 +61,3 @@ impl Host {
 pub(crate) fn shown(path: &Path) -> String {
     path.display().to_string()
 }
-
-#[cfg(test)]
-impl Host {
-    /// A host that has nothing but a folder for what it keeps.
-    pub(crate) fn in_folder(folder: &Path) -> Self {
-        Self {
-            cache: Cache::new(folder.join("cache")),
-            state: folder.join("state"),
-            search_path: OsString::new(),
-            debian_sources: folder.join("sources"),
-            mirror: Mirror { base_url: String::new(), proxy: None },
-            access: Access::default(),
-            limits: Limits::default(),
-            jobs: NonZeroUsize::MIN,
-            cancel: Cancel::default(),
-            sink: Arc::new(|_| ()),
-        }
-    }
-}

@@ -267,6 +267,7 @@ fn bytes_on_disk(dir: &Path) -> std::io::Result<u64> {
 mod tests {
     use super::*;
     use crate::event::Sink;
+    use crate::testing;
 
     fn names(host: &Host) -> Vec<PathBuf> {
         let listing = fs::read_dir(host.cache.shelf(Shelf::Images)).unwrap();
@@ -288,7 +289,7 @@ mod tests {
     #[test]
     fn what_somebody_uses_or_makes_stays() {
         let dir = tempfile::tempdir().unwrap();
-        let host = Host::in_folder(dir.path());
+        let host = testing::host(dir.path());
         let entry = entry(&host);
         let prune = || prune(&host, &PruneWanted::default(), Mode::Remove).unwrap();
         let held = Held::new(entry.clone()).unwrap().unwrap();
@@ -305,7 +306,7 @@ mod tests {
     #[test]
     fn logs_of_machines_that_run_stay() {
         let dir = tempfile::tempdir().unwrap();
-        let host = Host::in_folder(dir.path());
+        let host = testing::host(dir.path());
         let (running, failed) = (host.instances().join("run-1"), host.instances().join("run-2"));
         for dir in [&running, &failed] {
             fs::create_dir_all(dir).unwrap();
@@ -327,7 +328,7 @@ mod tests {
     #[test]
     fn what_another_mote_removed_is_gone() {
         let dir = tempfile::tempdir().unwrap();
-        let host = Host::in_folder(dir.path());
+        let host = testing::host(dir.path());
         entry(&host);
         let item = || disks(&host).unwrap().remove(0);
         let (one, other) = (item(), item());

@@ -1,4 +1,6 @@
 //! The command `mote`. The only crate that prints, reads the environment, or exits.
+// They panic where nothing can be printed: `write_out` and `say` do not.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod args;
 mod commands;

@@ -14,7 +14,7 @@ use super::{print, write_out};
 use crate::args::{
     ConfigArgs, KernelBuild, KernelConfig, KernelExplain, KernelTest, Menuconfig, Output,
 };
-use crate::terminal::table;
+use crate::terminal::{say, table};
 
 /// The features of a kernel that nobody described further.
 const DEFAULT_FEATURE: &str = "busybox";
@@ -57,7 +57,7 @@ pub fn build(args: KernelBuild, host: &Host) -> Result<ExitCode> {
             to
         }
     };
-    eprintln!("Linux {}, kernel {}", kernel.record().release, &key[..12]);
+    say(format_args!("Linux {}, kernel {}\n", kernel.record().release, &key[..12]));
     write_out(format!("{}\n", shown.display()).as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }
@@ -80,13 +80,13 @@ pub fn menuconfig(args: Menuconfig, host: &Host) -> Result<ExitCode> {
     let (wanted, host) = wanted(args.config, host)?;
     let fragment = kernel::menuconfig(&host, &wanted, &term)?;
     if fragment.is_empty() {
-        eprintln!("nothing was changed");
+        say("nothing was changed\n");
         return Ok(ExitCode::SUCCESS);
     }
     write_text(&args.output, &fragment)?;
     let path = quote_word(args.output.as_os_str());
     build.push(format!("--fragment {path}"));
-    eprintln!("wrote {path}; build with it: mote kernel build {}", build.join(" "));
+    say(format_args!("wrote {path}; build with it: mote kernel build {}\n", build.join(" ")));
     Ok(ExitCode::SUCCESS)
 }
 
