@@ -144,6 +144,9 @@ config PCI
 	bool "PCI"
 config USB
 	bool "USB"
+config BARE
+	bool "Without checksums"
+	depends on !CRC
 "#;
 
 const NET: &str = r#"
@@ -232,6 +235,13 @@ fn each_reason_is_told() {
             "CONFIG_TINY=y\nCONFIG_NET=y\n",
             "  needs one of PCI, USB (Kconfig:26)
   needs TINY unset, which mine.cfg:2 asks for (Kconfig:27)",
+        ),
+        (
+            "BARE=y\nFS=y",
+            "CONFIG_CRC=y\nCONFIG_DISK=y\nCONFIG_FS=y\n",
+            "  needs CRC unset, which is y (arch/x86/Kconfig:8)
+    selected by DISK (Kconfig:44)
+      selected by FS (Kconfig:49), which mine.cfg:2 asks for",
         ),
         ("SENSOR=y", "", "  needs NET, which nobody asked for (menu at Kconfig:22)"),
         (

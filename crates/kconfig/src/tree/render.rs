@@ -202,7 +202,7 @@ impl Lines {
             Unmet::NoneOf { alternatives } => self.none_of(alternatives, needs, place),
             _ => self.add(format!("{}{place}", single(unmet, needs))),
         }
-        if let Unmet::Unset { reasons, .. } = unmet {
+        if let Unmet::Unset { reasons, .. } | Unmet::Set { reasons, .. } = unmet {
             self.indented(|lines| {
                 let said = |reason: &&Reason| matches!(reason, Reason::NotInTree { .. });
                 reasons.iter().filter(|r| !said(r)).for_each(|reason| lines.reason(reason));
@@ -242,7 +242,7 @@ fn single(part: &Unmet, needs: &str) -> String {
             (None, _) if *value > Tristate::No => format!("{needs} {symbol}=y, which is {value}"),
             (asked, _) => format!("{needs} {symbol}, which {}", asked_for(asked.as_ref())),
         },
-        Unmet::Set { symbol, value, asked } => match asked {
+        Unmet::Set { symbol, value, asked, .. } => match asked {
             Some(_) => format!("{needs} {symbol} unset, which {}", asked_for(asked.as_ref())),
             None => format!("{needs} {symbol} unset, which is {value}"),
         },

@@ -32,6 +32,8 @@ pub enum Unmet {
         value: Tristate,
         /// Who asked for something about it, and what.
         asked: Option<(Origin, Value)>,
+        /// Why it is not less. Empty where nothing stands in the way.
+        reasons: Vec<Reason>,
     },
     /// A comparison that does not hold.
     False {
@@ -164,6 +166,7 @@ impl Diagnosis<'_> {
             symbol: symbol.clone(),
             value: self.evaluation.symbol(symbol),
             asked: self.asked_of(symbol),
+            reasons: self.nested(symbol, Tristate::No),
         }
     }
 }
