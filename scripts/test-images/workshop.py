@@ -29,12 +29,20 @@ class Workshop:
     @cached_property
     def base(self):
         """A layer with what Debian's slim image consists of."""
+        return self._base(SLIM)
+
+    @cached_property
+    def whole_base(self):
+        """The same with documents and translations, as debootstrap's smallest variant has it."""
+        return self._base(())
+
+    def _base(self, leave_out):
         layer = self.layer()
         layer.directory("usr")
         for name in MERGED:
             layer.directory(f"usr/{name}")
             layer.symlink(name, f"usr/{name}")
-        layer.packages(self.archive.download(self.archive.base), SLIM)
+        layer.packages(self.archive.download(self.archive.base), leave_out)
         # What maintainer scripts would do.
         layer.symlink("usr/bin/awk", "mawk")
         layer.symlink("var/run", "/run")

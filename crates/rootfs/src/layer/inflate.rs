@@ -3,9 +3,9 @@
 use std::io::{self, BufReader, Read};
 
 use liblzma::stream::{CONCATENATED, Stream};
-use sha2::{Digest, Sha256};
 
 use super::Compression;
+use super::stream::Inlet;
 use crate::tree::{Content, ContentReader};
 
 /// How much is read from the blob at once.
@@ -32,10 +32,10 @@ pub(super) fn inflated<'a>(
     })
 }
 
-/// Reads a blob, digests it on the way, and tells how far it has come.
+/// Reads a blob, has it digested on the way, and tells how far it has come.
 pub(super) struct Blob<'a> {
     reader: ContentReader,
-    digest: Option<Sha256>,
+    digest: Option<&'a Inlet>,
     read: u64,
     on_read: &'a dyn Fn(u64),
     /// Set when the blob itself could not be read, to tell that from damaged contents.
@@ -45,16 +45,15 @@ pub(super) struct Blob<'a> {
 impl<'a> Blob<'a> {
     pub(super) fn open(
         content: &Content,
-        digest: Option<Sha256>,
+        digest: Option<&'a Inlet>,
         on_read: &'a dyn Fn(u64),
     ) -> io::Result<Self> {
         Ok(Self { reader: content.open()?, digest, read: 0, on_read, failed: false })
     }
 
-    /// Reads what no decoder wanted, and gives the digest of all.
-    pub(super) fn finish(mut self) -> io::Result<Option<[u8; 32]>> {
-        io::copy(&mut self, &mut io::sink())?;
-        Ok(self.digest.map(|digest| digest.finalize().into()))
+    /// Reads what no decoder wanted.
+    pub(super) fn finish(mut self) -> io::Result<()> {
+        io::copy(&mut self, &mut io::sink()).map(drop)
     }
 }
 
@@ -63,8 +62,8 @@ impl Read for Blob<'_> {
         let count = self.reader.read(buf).inspect_err(|error| {
             self.failed = error.kind() != io::ErrorKind::Interrupted;
         })?;
-        if let Some(digest) = &mut self.digest {
-            digest.update(&buf[..count]);
+        if let Some(inlet) = self.digest {
+            inlet.digest(&buf[..count]);
         }
         self.read += count as u64;
         (self.on_read)(self.read);

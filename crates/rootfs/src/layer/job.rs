@@ -1,4 +1,4 @@
-//! Reading one layer: one thread inflates the blob, one reads the archive.
+//! Reading one layer: one thread inflates the blob, one digests and reads the archive.
 
 use std::io;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::changes::{Changes, Failure, Place};
 use super::inflate::{Blob, inflated};
 use super::read::{Progress, Work};
-use super::stream::{Inlet, Outlet, stream};
+use super::stream::{Digests, Inlet, Outlet, stream};
 use super::{Compression, LayerError, LayerSource, Limit};
 use crate::tar::{Archive, ArchiveError};
 use crate::tree::Content;
@@ -43,16 +43,24 @@ impl Job<'_> {
             Compression::None => (None, self.layer.digest.or(self.layer.diff_id)),
             _ => (self.layer.digest, self.layer.diff_id),
         };
-        let (inlet, outlet) = stream(spool, of_archive.map(|_| Sha256::new()));
+        let wanted = |digest: Option<_>| digest.map(|_| Sha256::new());
+        let digests = Digests { blob: wanted(of_blob), archive: wanted(of_archive) };
+        let (inlet, outlet) = stream(spool, digests);
         thread::scope(|scope| {
-            let pump = || self.pump(&blob, compression, of_blob.map(|_| Sha256::new()), inlet);
+            let pump = || self.pump(&blob, compression, of_blob.is_some(), inlet);
             let pump = thread::Builder::new()
                 .spawn_scoped(scope, pump)
                 .map_err(|source| LayerError::Thread { source })?;
             let changes = self.changes(outlet, place, compression);
-            // An archive that seems cut off may only be the consequence of what the pump says.
-            pump.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-            changes
+            let pumped = pump.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            match (pumped, changes) {
+                // That the bytes are the wrong ones says more than what is wrong with them,
+                (Err(LayerError::Inflate { .. }), Err(wrong @ LayerError::Digest { .. })) => {
+                    Err(wrong)
+                }
+                // and that an archive seems cut off may only be the consequence of it.
+                (pumped, changes) => pumped.and(changes),
+            }
         })
     }
 
@@ -61,25 +69,22 @@ impl Job<'_> {
         &self,
         blob: &Content,
         compression: Compression,
-        digest: Option<Sha256>,
+        is_digested: bool,
         inlet: Inlet,
     ) -> Result<(), LayerError> {
         let on_read = |read| (self.work.on_progress)(Progress { layer: self.index, read });
-        let blob = Blob::open(blob, digest, &on_read);
+        let blob = Blob::open(blob, is_digested.then_some(&inlet), &on_read);
         let mut blob = blob.map_err(|source| self.unreadable(source))?;
         let pumped = self.pump_all(&mut blob, compression, &inlet);
-        // What reads the archive may end now, even if the blob goes on.
-        drop(inlet);
         match pumped {
             Err(LayerError::Inflate { source, .. }) if blob.failed => {
                 return Err(self.unreadable(source));
             }
-            // That the bytes are the wrong ones says more than what is wrong with them.
             Ok(()) | Err(LayerError::Inflate { .. }) if !self.work.has_failed() => {}
             stopped => return stopped,
         }
-        let got = blob.finish().map_err(|source| self.unreadable(source))?;
-        got.map_or(Ok(()), |got| self.check_digest(&got)).and(pumped)
+        blob.finish().map_err(|source| self.unreadable(source))?;
+        pumped
     }
 
     fn pump_all(
@@ -123,30 +128,27 @@ impl Job<'_> {
         };
         let mut outlet = archive.into_inner();
         let got = outlet.finish().map_err(|source| self.unwritable(&outlet, source))?;
-        if let Some(got) = got {
-            if compression == Compression::None {
-                self.check_digest(&got)?;
-            }
-            self.check_diff_id(&got)?;
-        }
+        let of_blob = if compression == Compression::None { got.archive } else { got.blob };
+        self.check_digest(of_blob)?;
+        self.check_diff_id(got.archive)?;
         changes
     }
 
-    fn check_digest(&self, got: &[u8; 32]) -> Result<(), LayerError> {
-        match &self.layer.digest {
-            Some(want) if want != got => {
+    fn check_digest(&self, got: Option<[u8; 32]>) -> Result<(), LayerError> {
+        match (got, self.layer.digest) {
+            (Some(got), Some(want)) if got != want => {
                 let layer = self.layer.name.clone();
-                Err(LayerError::Digest { layer, got: hex(got), want: hex(want) })
+                Err(LayerError::Digest { layer, got: hex(&got), want: hex(&want) })
             }
             _ => Ok(()),
         }
     }
 
-    fn check_diff_id(&self, got: &[u8; 32]) -> Result<(), LayerError> {
-        match &self.layer.diff_id {
-            Some(want) if want != got => {
+    fn check_diff_id(&self, got: Option<[u8; 32]>) -> Result<(), LayerError> {
+        match (got, self.layer.diff_id) {
+            (Some(got), Some(want)) if got != want => {
                 let layer = self.layer.name.clone();
-                Err(LayerError::DiffId { layer, got: hex(got), want: hex(want) })
+                Err(LayerError::DiffId { layer, got: hex(&got), want: hex(&want) })
             }
             _ => Ok(()),
         }

@@ -1,5 +1,5 @@
-//! The inflated bytes of a layer, on their way from the thread that inflates to the one that reads
-//! the archive.
+//! The bytes of a layer, on their way from the thread that inflates to the one that digests and
+//! reads the archive. Inflating takes longest.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -14,19 +14,26 @@ use sha2::{Digest, Sha256};
 /// Length of one chunk: fits a processor's cache, and is worth a system call.
 const CHUNK: usize = 256 << 10;
 
-/// Chunks of one stream. One is filled and one read while the others wait for their turn.
-const CHUNKS: usize = 4;
+/// Chunks of one stream. Two are filled and one read while the others wait for their turn.
+const CHUNKS: usize = 5;
+
+enum Chunk {
+    /// As the blob has it: for the digest only.
+    Blob(Vec<u8>),
+    /// Inflated.
+    Archive(Vec<u8>),
+}
 
 /// Where chunks are put in. Dropping it ends the stream.
 pub(super) struct Inlet {
-    full: SyncSender<Vec<u8>>,
+    full: SyncSender<Chunk>,
     empty: Receiver<Vec<u8>>,
 }
 
-/// Where the stream comes out, read in place. Every byte goes into the digest before it is seen, and
+/// Where the archive comes out, read in place. Every byte goes into the digest before it is seen, and
 /// into a file afterwards: the spool, or another one that was named in time.
 pub(super) struct Outlet {
-    full: Receiver<Vec<u8>>,
+    full: Receiver<Chunk>,
     empty: Sender<Vec<u8>>,
     chunk: Vec<u8>,
     used: usize,
@@ -34,9 +41,16 @@ pub(super) struct Outlet {
     diversions: VecDeque<Diversion>,
     /// Set when such another file could not be written to.
     pub(super) diversion_failed: bool,
-    digest: Option<Sha256>,
-    /// Where the chunk begins in the stream.
+    digests: Digests<Sha256>,
+    /// Where the chunk begins in the archive.
     position: u64,
+}
+
+/// Of those that are wanted.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Digests<D> {
+    pub(super) blob: Option<D>,
+    pub(super) archive: Option<D>,
 }
 
 /// Bytes of the stream that go into another file than the spool.
@@ -47,7 +61,7 @@ struct Diversion {
 }
 
 /// A stream that writes itself into `spool` and digests itself, where that is wanted.
-pub(super) fn stream(spool: Option<Arc<File>>, digest: Option<Sha256>) -> (Inlet, Outlet) {
+pub(super) fn stream(spool: Option<Arc<File>>, digests: Digests<Sha256>) -> (Inlet, Outlet) {
     let (full, full_outlet) = sync_channel(CHUNKS);
     let (empty_outlet, empty) = channel();
     for _ in 0..CHUNKS {
@@ -61,7 +75,7 @@ pub(super) fn stream(spool: Option<Arc<File>>, digest: Option<Sha256>) -> (Inlet
         spool,
         diversions: VecDeque::new(),
         diversion_failed: false,
-        digest,
+        digests,
         position: 0,
     };
     (Inlet { full, empty }, outlet)
@@ -77,10 +91,20 @@ impl Inlet {
         chunk.resize(CHUNK, 0);
         let count = read_full(reader, &mut chunk)?;
         chunk.truncate(count);
-        if count == 0 || self.full.send(chunk).is_err() {
+        if count == 0 || self.full.send(Chunk::Archive(chunk)).is_err() {
             return Ok(None);
         }
         Ok(Some(count as u64))
+    }
+
+    /// Has bytes of the blob digested, unless nobody listens.
+    pub(super) fn digest(&self, bytes: &[u8]) {
+        for bytes in bytes.chunks(CHUNK) {
+            let Ok(mut chunk) = self.empty.recv() else { return };
+            chunk.clear();
+            chunk.extend_from_slice(bytes);
+            let _ = self.full.send(Chunk::Blob(chunk));
+        }
     }
 }
 
@@ -133,14 +157,43 @@ impl Outlet {
         Ok(())
     }
 
-    /// Reads what is left, and gives the digest of all.
-    pub(super) fn finish(&mut self) -> io::Result<Option<[u8; 32]>> {
+    /// Reads what is left, and gives the digests of all.
+    pub(super) fn finish(&mut self) -> io::Result<Digests<[u8; 32]>> {
         loop {
             match self.fill_buf()?.len() {
-                0 => return Ok(self.digest.take().map(|digest| digest.finalize().into())),
+                0 => break,
                 count => self.consume(count),
             }
         }
+        let Digests { blob, archive } = std::mem::take(&mut self.digests);
+        let finish = |digest: Sha256| digest.finalize().into();
+        Ok(Digests { blob: blob.map(finish), archive: archive.map(finish) })
+    }
+
+    /// The next chunk of the archive; empty at its end.
+    fn next(&mut self) -> Vec<u8> {
+        loop {
+            match self.full.recv() {
+                Ok(Chunk::Blob(chunk)) => {
+                    if let Some(digest) = &mut self.digests.blob {
+                        digest.update(&chunk);
+                    }
+                    self.give_back(chunk);
+                }
+                Ok(Chunk::Archive(chunk)) => {
+                    if let Some(digest) = &mut self.digests.archive {
+                        digest.update(&chunk);
+                    }
+                    return chunk;
+                }
+                Err(_) => return Vec::new(),
+            }
+        }
+    }
+
+    fn give_back(&self, chunk: Vec<u8>) {
+        // Nobody fills chunks any more once the end was sent.
+        let _ = self.empty.send(chunk);
     }
 }
 
@@ -151,13 +204,9 @@ impl BufRead for Outlet {
             self.write()?;
             let read = std::mem::take(&mut self.chunk);
             if read.capacity() > 0 {
-                // Nobody fills chunks any more once the end was sent.
-                let _ = self.empty.send(read);
+                self.give_back(read);
             }
-            self.chunk = self.full.recv().unwrap_or_default();
-            if let Some(digest) = &mut self.digest {
-                digest.update(&self.chunk);
-            }
+            self.chunk = self.next();
         }
         Ok(&self.chunk[self.used..])
     }
