@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
+use mote_engine::event::Event;
 use mote_engine::image::{
     self, Compression, Compressor, Entry, ImageFormat, ImageWanted, Inspected, Journal,
 };
@@ -14,7 +15,6 @@ use serde::Serialize;
 
 use super::{limited, print};
 use crate::args::{ImageBuild, ImageInspect, Target};
-use crate::terminal::say;
 
 pub fn build(args: ImageBuild, host: &Host) -> Result<ExitCode> {
     let program = Program::parse(&args.source).map_err(EngineError::from)?;
@@ -28,7 +28,7 @@ pub fn build(args: ImageBuild, host: &Host) -> Result<ExitCode> {
         format,
     };
     let bytes = image::build(&limited(host, args.unpack_limit), wanted, &to)?;
-    say(format_args!("{}: {bytes} bytes\n", to.display()));
+    (host.sink)(Event::Note(format!("{}: {bytes} bytes", to.display())));
     Ok(ExitCode::SUCCESS)
 }
 

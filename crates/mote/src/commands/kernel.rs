@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
+use mote_engine::event::Event;
 use mote_engine::kernel::{self, CachedKernel, KernelWanted, Proof};
 use mote_engine::{Host, SourceWanted, check_new_file, write_text};
 use mote_kernel::{Catalogue, Kernel};
@@ -57,7 +58,8 @@ pub fn build(args: KernelBuild, host: &Host) -> Result<ExitCode> {
             to
         }
     };
-    say(format_args!("Linux {}, kernel {}\n", kernel.record().release, &key[..12]));
+    let built = format!("Linux {}, kernel {}", kernel.record().release, &key[..12]);
+    (host.sink)(Event::Note(built));
     write_out(format!("{}\n", shown.display()).as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }
