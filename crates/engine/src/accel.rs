@@ -21,7 +21,13 @@ use crate::host::Host;
 struct Remembered {
     /// Why KVM does not work; it does if there is no reason.
     kvm_fails: Option<String>,
+    /// Whether it is so for good, or only for [`SHORT`].
+    lasting: bool,
 }
+
+/// How long it is remembered that a guest was too slow: the host may have been busy, but where KVM
+/// hangs, not every run is to wait for it.
+const SHORT: Duration = Duration::from_secs(600);
 
 /// Why an accelerator does not work, if it does not.
 pub(crate) fn reason(verdict: &ProbeVerdict) -> Option<&str> {
@@ -54,15 +60,21 @@ pub(crate) fn choose(
 }
 
 fn choose_probed(host: &Host, qemu: &Program, note: &Path) -> Result<AccelChoice, EngineError> {
-    let remembered = fs::read(note).ok().and_then(|json| serde_json::from_slice(&json).ok());
-    let verdict = match remembered {
-        Some(Remembered { kvm_fails: None }) => ProbeVerdict::Works,
-        Some(Remembered { kvm_fails: Some(reason) }) => {
-            ProbeVerdict::Fails { reason, lasting: true }
+    let verdict = match remembered(note) {
+        Some(Remembered { kvm_fails: None, .. }) => ProbeVerdict::Works,
+        Some(Remembered { kvm_fails: Some(reason), lasting }) => {
+            ProbeVerdict::Fails { reason, lasting }
         }
         None => probe(host, qemu, note)?,
     };
     Ok(choose_accel(&ProbeOutcome { accel: Accel::Kvm, verdict, elapsed: Duration::ZERO }))
+}
+
+fn remembered(note: &Path) -> Option<Remembered> {
+    let remembered: Remembered = serde_json::from_slice(&fs::read(note).ok()?).ok()?;
+    let is_young =
+        || fs::metadata(note).ok()?.modified().ok()?.elapsed().ok().map(|age| age < SHORT);
+    (remembered.lasting || is_young() == Some(true)).then_some(remembered)
 }
 
 /// The rate of the host's time stamp counter, measured once.
@@ -80,8 +92,8 @@ fn probe(host: &Host, qemu: &Program, note: &Path) -> Result<ProbeVerdict, Engin
     let probe = || probe_accel(qemu, Accel::Kvm, &host.cancel);
     let verdict = event::step(&*host.sink, Step::ProbeAccelerator, |_| probe())?.verdict;
     let kvm_fails = reason(&verdict).map(str::to_owned);
-    let lasts = !matches!(verdict, ProbeVerdict::Fails { lasting: false, .. });
-    if lasts && let Ok(json) = serde_json::to_vec(&Remembered { kvm_fails }) {
+    let lasting = !matches!(verdict, ProbeVerdict::Fails { lasting: false, .. });
+    if let Ok(json) = serde_json::to_vec(&Remembered { kvm_fails, lasting }) {
         // Only a note: without it the next run tries again.
         let _ = fs::write(note, json);
     }

@@ -133,7 +133,11 @@ fn cached(
         let path = dir.join(DISK);
         let disk = match File::open(&path) {
             // Between being found and being opened,
-            Err(error) if error.kind() == io::ErrorKind::NotFound && !dir.exists() => continue,
+            Err(error)
+                if error.kind() == io::ErrorKind::NotFound && (!dir.exists() || path.exists()) =>
+            {
+                continue;
+            }
             other => other.map_err(EngineError::io("open", &path))?,
         };
         flock(&disk, FlockOperation::LockShared)

@@ -1,5 +1,6 @@
 //! Handing over what was made: whole, or not at all.
 
+use std::ffi::OsStr;
 use std::fs::{self, DirEntry, File};
 use std::io::{self, BufWriter, Write};
 use std::os::fd::AsRawFd;
@@ -134,6 +135,9 @@ pub(crate) fn replace_folder(
         // On the same file system, whatever is mounted there.
         There::Folder => beside(&to.join(files.mark)),
     });
+    for left in leftovers(to, files) {
+        fs::remove_dir_all(&left).map_err(EngineError::io("remove", &left))?;
+    }
     fs::create_dir_all(&partial.0).map_err(EngineError::io("make the directory", &partial.0))?;
     fill(&partial.0)?;
     let rename =
@@ -166,10 +170,26 @@ pub(crate) fn check_folder(to: &Path, files: Files) -> Result<There, EngineError
         let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
         is_marked && is_file && files.names().any(|name| entry.file_name() == name)
     };
-    match entries.iter().find(|entry| !is_ours(entry)) {
+    let is_other = |entry: &&DirEntry| !is_ours(entry) && !is_leftover(&entry.file_name(), files);
+    match entries.iter().find(is_other) {
         None => Ok(There::Folder),
         Some(other) => Err(EngineError::FolderInUse { path: to.join(other.file_name()) }),
     }
+}
+
+/// What killed motes have left half made in a folder that they were to fill.
+fn leftovers(to: &Path, files: Files) -> Vec<PathBuf> {
+    let entries = fs::read_dir(to).into_iter().flatten().flatten();
+    let left = entries.filter(|entry| is_leftover(&entry.file_name(), files));
+    left.map(|entry| entry.path()).collect()
+}
+
+/// Whether [`beside`] gave the name, for the mark.
+fn is_leftover(name: &OsStr, files: Files) -> bool {
+    let id = name.to_str().and_then(|name| {
+        name.strip_prefix(files.mark)?.strip_prefix('.')?.strip_suffix(".partial")
+    });
+    id.is_some_and(|id| id.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// What is being made: removed, whether file or folder, unless it was renamed.
@@ -243,6 +263,16 @@ mod tests {
             assert_eq!(error.to_string(), told);
             assert_eq!(names(dir.path()), before);
         }
+    }
+
+    #[test]
+    fn what_a_killed_mote_left_is_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let left = dir.path().join("mark.12.partial");
+        fs::create_dir(&left).unwrap();
+        fs::write(left.join("file"), "half").unwrap();
+        replace_folder(dir.path(), FILES, fill("new")).unwrap();
+        assert_eq!(names(dir.path()), ["file", "mark"]);
     }
 
     /// It keeps its place and its inode, by which it is somebody's working directory.

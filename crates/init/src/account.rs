@@ -45,7 +45,6 @@ pub fn look_up(kernel: &mut impl Kernel, spec: Option<&str>) -> Result<Account> 
     let group = read(kernel, c"/etc/group")?;
     let mut account = resolve(spec.unwrap_or("0"), &passwd, &group)?;
     if spec.is_none() {
-        // A kernel need not know of users.
         account.identity.take_if(|identity| *identity == Identity::INIT);
     }
     Ok(account)

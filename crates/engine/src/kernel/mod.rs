@@ -19,7 +19,7 @@ use mote_kernel::{
 
 use mote_manifest::Recipe;
 
-use crate::cache::{Origin, Shelf, Work};
+use crate::cache::{Held, Origin, Shelf, Work};
 use crate::event::{self, Step};
 use crate::export::Files;
 use crate::host::{Host, shown};
@@ -74,7 +74,7 @@ pub fn ensure(host: &Host, wanted: &KernelWanted) -> Result<CachedKernel, Engine
     let (mut dir, mut origin) = obtain()?;
     if let Some(damage) = damage(&dir).filter(|_| origin == Origin::Found) {
         host.warn(format!("{damage}; it is built again"));
-        remove_damaged(host, &wanted.key, &what)?;
+        remove_damaged(dir)?;
         (dir, origin) = obtain()?;
     }
     let made = CachedKernel::open(wanted.key.clone(), dir)?;
@@ -92,14 +92,14 @@ fn damage(dir: &Path) -> Option<ArtefactError> {
     Kernel::load(dir).err().filter(ArtefactError::is_damage)
 }
 
-/// Removes the kernel of this key, unless another mote has made it anew meanwhile.
-fn remove_damaged(host: &Host, key: &str, what: &str) -> Result<(), EngineError> {
-    host.cache.with_lock(Shelf::Kernels, key, what, &host.cancel, &*host.sink, || {
-        match host.cache.get(Shelf::Kernels, key).filter(|dir| damage(dir).is_some()) {
-            Some(dir) => fs::remove_dir_all(&dir).map_err(EngineError::io("remove", &dir)),
-            None => Ok(()),
-        }
-    })
+/// Removes a kernel, unless another mote makes it anew just now, or has done so.
+fn remove_damaged(dir: PathBuf) -> Result<(), EngineError> {
+    if let Some(entry) = Held::new(dir)?
+        && damage(&entry.path).is_some()
+    {
+        entry.remove()?;
+    }
+    Ok(())
 }
 
 impl CachedKernel {
@@ -341,7 +341,7 @@ pub fn check_export(to: &Path) -> Result<(), EngineError> {
 /// nothing else.
 ///
 /// # Errors
-/// When something else is there, or the file system refuses. Then nothing was changed.
+/// When something else is there, and nothing was changed; when the file system refuses.
 pub fn export(kernel: &Kernel, to: &Path) -> Result<(), EngineError> {
     export::replace_folder(to, EXPORTED, |partial| {
         for name in Kernel::FILES.into_iter().chain([Kernel::RECORD]) {

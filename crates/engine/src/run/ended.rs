@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use mote_vmm::{AccelChoice, End, Outcome, Running, SessionIo, Timeline};
@@ -29,13 +30,7 @@ impl Instance {
         let instances = host.instances();
         fs::create_dir_all(&instances)
             .map_err(EngineError::io("make the directory", &instances))?;
-        let dir = tempfile::Builder::new()
-            .prefix("run-")
-            .tempdir_in(&instances)
-            .map_err(EngineError::io("make a directory in", &instances))?;
-        let lock = File::open(dir.path()).map_err(EngineError::io("open", dir.path()))?;
-        flock(&lock, FlockOperation::LockExclusive)
-            .map_err(|error| EngineError::io("lock", dir.path())(error.into()))?;
+        let (dir, lock) = folder(&instances)?;
         Ok(Self { running, accel, dir, lock })
     }
 
@@ -54,6 +49,25 @@ impl Instance {
             log
         });
         Ok(Ended { outcome, accel, log })
+    }
+}
+
+/// Makes a folder for one machine, and locks it.
+fn folder(instances: &Path) -> Result<(TempDir, File), EngineError> {
+    loop {
+        let dir = tempfile::Builder::new()
+            .prefix("run-")
+            .tempdir_in(instances)
+            .map_err(EngineError::io("make a directory in", instances))?;
+        // Between making it and locking it, it may have been pruned.
+        let lock = match File::open(dir.path()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            other => other.map_err(EngineError::io("open", dir.path()))?,
+        };
+        let locked = flock(&lock, FlockOperation::NonBlockingLockExclusive);
+        if locked.is_ok() && dir.path().exists() {
+            return Ok((dir, lock));
+        }
     }
 }
 

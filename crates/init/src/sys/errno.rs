@@ -48,7 +48,7 @@ const WORDS: [(Errno, &str); 24] = [
     (Errno(28), "no space left on device"),
     (Errno(30), "read-only file system"),
     (Errno(36), "file name too long"),
-    (Errno(38), "function not implemented"),
+    (Errno::ENOSYS, "function not implemented"),
     (Errno(40), "too many symbolic links"),
     (Errno(97), "address family not supported"),
     (Errno(101), "network is unreachable"),
@@ -70,6 +70,7 @@ numbers! {
     ENOTDIR = 20,
     EINVAL = 22,
     EPIPE = 32,
+    ENOSYS = 38,
     EUCLEAN = 117,
 }
 

@@ -73,7 +73,7 @@ fn a_terminal_before_its_session() {
     terminal.screen.wait_for("50 132\r\n");
     assert_eq!(terminal.finish().0.code(), Some(0));
 
-    let mut terminal = begin(&["sleep", "1000"]);
+    let mut terminal = begin(&["sh", "-c", "trap 'echo in the session; exit 3' INT; sleep 1000"]);
     terminal.type_text("\x03");
     assert_eq!(terminal.finish().0.code(), Some(130));
     sandbox.assert_no_orphans();

@@ -242,8 +242,10 @@ impl<'a> Attached<'a> {
         let (session, stop) = match self.record.verdict() {
             Some(Verdict::Ended(outcome)) if by_console => (Some(outcome.clone()), None),
             Some(Verdict::Stopping(stop)) if by_console => (None, Some(*stop)),
-            // An init that cannot speak over its channel says why it fails.
-            Some(Verdict::Ended(failed @ SessionOutcome::Failed { .. })) if self.stop.is_none() => {
+            // An init that cannot speak over its channel says why it fails. Later, any program can.
+            Some(Verdict::Ended(failed @ SessionOutcome::Failed { .. }))
+                if self.timeline.started.is_none() && self.stop.is_none() =>
+            {
                 (self.session.take().or_else(|| Some(failed.clone())), None)
             }
             _ => (self.session.take(), self.stop),

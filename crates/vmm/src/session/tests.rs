@@ -300,6 +300,16 @@ fn sudden_ends_are_explained() {
     }
 }
 
+/// From then on programs run that can write to the console what init would.
+#[test]
+fn a_verdict_on_the_console_is_not_believed_once_the_session_runs() {
+    let seen = run(None, move |mut guest| {
+        guest.send(&[HELLO, STARTED]);
+        guest.console.write_all(b"mote: verdict failed=127 not found\n").unwrap();
+    });
+    assert_eq!(seen.outcome.end, End::Vanished);
+}
+
 #[test]
 fn cancelling_ends_the_machine() {
     let cancel = Cancel::default();
