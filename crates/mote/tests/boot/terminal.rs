@@ -59,7 +59,7 @@ fn a_shell_has_the_callers_terminal() {
 fn a_terminal_before_its_session() {
     let sandbox = sandbox();
     let recipe = Recipe::builtin_text("busybox").unwrap().to_owned();
-    let slow = "\n[[busybox.start]]\nname = \"S10slow\"\nscript = \"\"\"\n#!/bin/sh\necho com''ing >/dev/console; sleep 3\n\"\"\"\n";
+    let slow = "\n[[busybox.start]]\nname = \"S10slow\"\nscript = \"\"\"\n#!/bin/sh\necho com''ing >/dev/console; sleep 5\n\"\"\"\n";
     let file = path(sandbox.write("slow.toml", recipe + slow));
     let begin = |command: &[&str]| {
         let mut terminal =
