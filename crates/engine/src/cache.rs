@@ -293,18 +293,8 @@ pub struct Work {
 
 impl Work {
     fn begin(folder: &Path) -> Result<Self, CacheError> {
-        loop {
-            let dir = tempfile::tempdir_in(folder)
-                .map_err(CacheError::io("make a directory in", folder))?;
-            // Between making it and locking it, another mote may have taken it for abandoned.
-            let lock = match File::open(dir.path()) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                other => other.map_err(CacheError::io("open", dir.path()))?,
-            };
-            if lock.try_lock().is_ok() && dir.path().exists() {
-                return Ok(Self { dir, _lock: lock });
-            }
-        }
+        let (dir, lock) = locked_folder(folder, ".tmp")?;
+        Ok(Self { dir, _lock: lock })
     }
 
     fn remove_abandoned(folder: &Path) -> Result<(), CacheError> {
@@ -322,6 +312,27 @@ impl Work {
     /// Where it is.
     pub fn path(&self) -> &Path {
         self.dir.path()
+    }
+}
+
+/// Makes a folder with a name of its own, and a lock on it that says that somebody has it.
+///
+/// # Errors
+/// When it cannot be made.
+pub(crate) fn locked_folder(within: &Path, prefix: &str) -> Result<(TempDir, File), CacheError> {
+    loop {
+        let dir = tempfile::Builder::new()
+            .prefix(prefix)
+            .tempdir_in(within)
+            .map_err(CacheError::io("make a directory in", within))?;
+        // Between making it and locking it, another mote may have taken it for abandoned.
+        let lock = match File::open(dir.path()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            other => other.map_err(CacheError::io("open", dir.path()))?,
+        };
+        if lock.try_lock().is_ok() && dir.path().exists() {
+            return Ok((dir, lock));
+        }
     }
 }
 

@@ -263,6 +263,7 @@ impl EngineError {
             Self::Guest(error) => return error.hint(),
             Self::Image(error) => return error.hint(),
             Self::Process(error) => return error.hint(),
+            Self::Oci(OciError::ArchiveTooLarge { .. }) => RAISE_THE_LIMIT,
             Self::Oci(error) => return error.hint(),
             Self::Layer(error) => return layer_hint(error),
             Self::Digest(_)
@@ -312,14 +313,14 @@ pub(crate) fn full_disk_hint(error: &io::Error) -> Option<String> {
     full.then(|| "free some space on that file system".to_owned())
 }
 
+const RAISE_THE_LIMIT: &str = "if you trust the image, raise the limit: --unpack-limit";
+
 fn layer_hint(error: &LayerError) -> Option<String> {
     match error {
         LayerError::Spool { source, .. } | LayerError::Disk { source, .. } => {
             full_disk_hint(source)
         }
-        LayerError::Limit { .. } => {
-            Some("if you trust the image, raise the limit: --unpack-limit".to_owned())
-        }
+        LayerError::Limit { .. } => Some(RAISE_THE_LIMIT.to_owned()),
         LayerError::Digest { .. } | LayerError::DiffId { .. } => {
             Some("the image is damaged: get it again".to_owned())
         }

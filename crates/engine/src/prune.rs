@@ -304,6 +304,24 @@ mod tests {
     }
 
     #[test]
+    fn the_oldest_go_until_the_rest_is_small_enough() {
+        let dir = tempfile::tempdir().unwrap();
+        let host = testing::host(dir.path());
+        let logs = ["run-1", "run-2", "run-3"].map(|name| host.instances().join(name));
+        for (dir, age) in logs.iter().zip([20, 30, 10]) {
+            fs::create_dir_all(dir).unwrap();
+            fs::write(dir.join("console.log"), [1; 4096]).unwrap();
+            let made = SystemTime::now() - Duration::from_secs(age);
+            File::open(dir).unwrap().set_modified(made).unwrap();
+        }
+        let keep_bytes = bytes_on_disk(&logs[0]).unwrap();
+        let wanted = PruneWanted { older_than: None, keep_bytes: Some(keep_bytes) };
+        let pruned = prune(&host, &wanted, Mode::Remove).unwrap();
+        let names: Vec<_> = pruned.into_iter().map(|pruned| pruned.name).collect();
+        assert_eq!(names, [shown(&logs[1]), shown(&logs[0])]);
+    }
+
+    #[test]
     fn logs_of_machines_that_run_stay() {
         let dir = tempfile::tempdir().unwrap();
         let host = testing::host(dir.path());

@@ -68,7 +68,8 @@ pub(crate) fn load(
 
 /// Where blobs are kept.
 pub(crate) fn store(host: &Host) -> BlobStore {
-    BlobStore::new(host.cache.root().to_owned(), host.cache.root().join("work"))
+    let root = host.cache.root();
+    BlobStore::new(root.to_owned(), root.join("work")).with_spool_limit(host.limits.bytes)
 }
 
 /// How much of each layer has come, of how much.

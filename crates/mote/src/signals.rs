@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mote_process::Cancel;
 use mote_vmm::{Control, restore_terminal};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGWINCH};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH};
 use signal_hook::iterator::Signals;
 
 use crate::terminal;
@@ -24,21 +24,22 @@ struct Session {
 }
 
 /// Starts to handle signals. The first that asks to stop cancels what is under way, or goes to the
-/// session if one is attached; the second ends mote, and with it all that it started.
+/// session if one is attached; the second ends mote, and with it all that it started. What the user's
+/// own signals mean only a session knows.
 ///
 /// # Panics
 /// When the process cannot start a thread: at its start, there is nothing else to do.
 pub fn watch() -> Cancel {
     let cancel = Cancel::default();
-    let mut signals = Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGWINCH])
-        .expect("these signals can be handled");
+    let handled = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH];
+    let mut signals = Signals::new(handled).expect("these signals can be handled");
     let watched = cancel.clone();
     thread::spawn(move || {
         for signal in signals.forever() {
-            if signal == SIGWINCH {
-                resize();
-            } else {
-                stop(signal, &watched);
+            match signal {
+                SIGWINCH => resize(),
+                SIGUSR1 | SIGUSR2 => pass_on(signal),
+                _ => stop(signal, &watched),
             }
         }
     });
@@ -70,6 +71,13 @@ fn session() -> std::sync::MutexGuard<'static, Option<Session>> {
 fn resize() {
     if let (Some(session), Some(size)) = (session().as_ref(), terminal::size()) {
         session.control.resize(size);
+    }
+}
+
+fn pass_on(signal: i32) {
+    if let Some(session) = session().as_ref() {
+        // The handled signals have small numbers.
+        session.control.signal(signal as u8);
     }
 }
 

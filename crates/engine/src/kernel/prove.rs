@@ -87,7 +87,7 @@ pub fn prove(host: &Host, kernel: &Kernel) -> Result<Vec<Proof>, EngineError> {
 
     let initrd =
         OwnedFd::from(in_memory(Some(&tree), &config(io, has("VIRTIO_NET")), &host.cancel)?);
-    let scratch = has("VIRTIO_BLK").then(scratch_disk).transpose()?;
+    let scratch = has("VIRTIO_BLK").then(|| scratch_disk(host)).transpose()?;
     let cmdline = Cmdline {
         accel,
         host_tsc_khz,
@@ -206,8 +206,9 @@ fn config(io: Io, network: bool) -> RunConfig {
     }
 }
 
-fn scratch_disk() -> Result<OwnedFd, EngineError> {
-    let disk: File = tempfile::tempfile().map_err(EngineError::Scratch)?;
+fn scratch_disk(host: &Host) -> Result<OwnedFd, EngineError> {
+    let work = host.cache.work()?;
+    let disk: File = tempfile::tempfile_in(work.path()).map_err(EngineError::Scratch)?;
     disk.set_len(SCRATCH_BYTES).map_err(EngineError::Scratch)?;
     Ok(disk.into())
 }

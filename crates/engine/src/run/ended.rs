@@ -2,14 +2,13 @@
 
 use std::fmt::Write;
 use std::fs::{self, File};
-use std::io;
 use std::path::{Path, PathBuf};
 
 use mote_vmm::{AccelChoice, End, Outcome, Running, SessionIo, Timeline};
-use rustix::fs::{FlockOperation, flock};
 use tempfile::TempDir;
 
 use crate::EngineError;
+use crate::cache::locked_folder;
 use crate::host::Host;
 
 /// A started machine and the folder that it has for its time.
@@ -30,7 +29,7 @@ impl Instance {
         let instances = host.instances();
         fs::create_dir_all(&instances)
             .map_err(EngineError::io("make the directory", &instances))?;
-        let (dir, lock) = folder(&instances)?;
+        let (dir, lock) = locked_folder(&instances, "run-")?;
         Ok(Self { running, accel, dir, lock })
     }
 
@@ -49,25 +48,6 @@ impl Instance {
             log
         });
         Ok(Ended { outcome, accel, log })
-    }
-}
-
-/// Makes a folder for one machine, and locks it.
-fn folder(instances: &Path) -> Result<(TempDir, File), EngineError> {
-    loop {
-        let dir = tempfile::Builder::new()
-            .prefix("run-")
-            .tempdir_in(instances)
-            .map_err(EngineError::io("make a directory in", instances))?;
-        // Between making it and locking it, it may have been pruned.
-        let lock = match File::open(dir.path()) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            other => other.map_err(EngineError::io("open", dir.path()))?,
-        };
-        let locked = flock(&lock, FlockOperation::NonBlockingLockExclusive);
-        if locked.is_ok() && dir.path().exists() {
-            return Ok((dir, lock));
-        }
     }
 }
 

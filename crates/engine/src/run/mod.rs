@@ -13,14 +13,16 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use mote_contract::{INIT_PATH, Io, TerminalSize};
+use mote_image::contents_bytes;
 use mote_kernel::Kernel;
 use mote_kernel::source::SourceSpec;
 use mote_manifest::{Network, RunSettings};
 use mote_oci::Platform;
 use mote_process::{Command, Program as Executable};
+use mote_rootfs::tree::Tree;
 use mote_vmm::{
     Accel, AccelChoice, Cmdline, Drive, KernelMessages, Machine, MachineSpec, Sandbox, UserNetwork,
-    Wiring, descriptor_path, find_qemu, render_argv,
+    VmmError, Wiring, descriptor_path, find_qemu, minimum_memory_mib, render_argv,
 };
 
 use config::Guest;
@@ -94,6 +96,8 @@ impl Plan {
         let contents = Contents::find(host, program, &Platform::default(), policy)?;
         let guest = Guest::of(&contents, &settings, terminal)?;
         let root = RootDisk::make(host, &contents, &settings, kind)?;
+        let memory_mib = memory_mib(&contents, &settings);
+        check_initramfs(root.tree(), memory_mib)?;
         let kernel = kernel(host, &contents, &settings, &root, kernel_source)?;
         let has_terminal = if terminal.is_some() { fit::Terminal::Yes } else { fit::Terminal::No };
         let lacks = fit::lacks(&kernel, &settings, &root.needs(), has_terminal);
@@ -101,7 +105,6 @@ impl Plan {
             return Err(lacking(&kernel, lacks));
         }
         let accel = accel::choose(host, &qemu, settings.accel.map(vmm_accel))?;
-        let memory_mib = memory_mib(&contents, &settings);
         let name = contents.name;
         Ok(Self { name, memory_mib, guest, settings, kernel, root, qemu, accel, published })
     }
@@ -213,6 +216,17 @@ fn memory_mib(contents: &Contents, settings: &RunSettings) -> u32 {
         None => IMAGE_MEMORY_MIB,
     };
     settings.memory.map_or(usual, |memory| memory.mib())
+}
+
+/// Refuses a root file system that cannot be in the guest's memory, before it is in the host's. What
+/// only just fits is judged with the kernel beside it.
+fn check_initramfs(tree: Option<&Tree>, memory_mib: u32) -> Result<(), EngineError> {
+    let bytes = tree.map_or(0, contents_bytes);
+    if bytes > u64::from(memory_mib) << 20 {
+        let needed_mib = minimum_memory_mib(0, bytes);
+        return Err(VmmError::MemoryTooSmall { asked_mib: memory_mib, needed_mib }.into());
+    }
+    Ok(())
 }
 
 /// The kernel that the user names, or one with the features that the program and the run ask for.

@@ -1,7 +1,5 @@
 //! How far a build is, and what went wrong first, from the lines that it prints.
 
-use std::time::{Duration, Instant};
-
 use mote_process::printable;
 
 /// The most lines that a failure shows.
@@ -14,17 +12,11 @@ pub struct Progress {
     pub done: u32,
     /// How many there are, as far as can be told beforehand; never less than `done`.
     pub total: u32,
-    /// Time since the build began.
-    pub elapsed: Duration,
-    /// Time left if the files to come take as long as those before. `None` while too few are done
-    /// to tell, and when all are: linking and compressing then take some more seconds.
-    pub left: Option<Duration>,
 }
 
 /// Reads along with a build's output.
 #[derive(Debug)]
 pub(super) struct Meter {
-    began: Instant,
     done: u32,
     total: u32,
     errors: Vec<String>,
@@ -32,14 +24,14 @@ pub(super) struct Meter {
 
 impl Meter {
     pub(super) fn new(total: u32) -> Self {
-        Self { began: Instant::now(), done: 0, total, errors: Vec::new() }
+        Self { done: 0, total, errors: Vec::new() }
     }
 
     /// Takes a line; gives the progress if it told of one.
     pub(super) fn read(&mut self, line: &str) -> Option<Progress> {
         if is_compilation(line) {
             self.done += 1;
-            return Some(self.progress(self.began.elapsed()));
+            return Some(Progress { done: self.done, total: self.total.max(self.done) });
         }
         if is_error(line) && self.errors.len() < MOST_ERRORS {
             self.errors.push(printable(line.trim_end().as_bytes()));
@@ -50,15 +42,6 @@ impl Meter {
     /// The first lines that told of an error.
     pub(super) fn into_errors(self) -> Vec<String> {
         self.errors
-    }
-
-    fn progress(&self, elapsed: Duration) -> Progress {
-        let total = self.total.max(self.done);
-        // The first files are the build's own programs and tell little.
-        let tells = self.done >= 20 && self.done >= total / 20 && self.done < total;
-        let left =
-            tells.then(|| elapsed.mul_f64(f64::from(total - self.done) / f64::from(self.done)));
-        Progress { done: self.done, total, elapsed, left }
     }
 }
 
@@ -99,18 +82,6 @@ mod tests {
         .collect();
         assert_eq!(counted, [2, 1, 0, 0]);
         assert!(meter.into_errors().is_empty());
-    }
-
-    #[test]
-    fn the_time_left_is_told_once_it_can_be() {
-        let left = |done, total| {
-            Meter { done, ..Meter::new(total) }.progress(Duration::from_secs(10)).left
-        };
-        assert_eq!(left(19, 100), None);
-        assert_eq!(left(20, 1000), None);
-        assert_eq!(left(20, 100), Some(Duration::from_secs(40)));
-        assert_eq!(left(50, 100), Some(Duration::from_secs(10)));
-        assert_eq!(left(100, 100), None);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use mote_manifest::{Memory, MemoryError};
-use mote_oci::{Platform, Reference};
+use mote_oci::{ImageSource, ImageSourceError, Platform, Reference};
 
 use super::{Output, hinted};
 
@@ -45,8 +45,10 @@ pub struct Prune {
 
 /// A name as it is typed, perhaps after `docker://`.
 fn reference(text: &str) -> Result<Reference, String> {
-    let name = text.strip_prefix("docker://").unwrap_or(text);
-    hinted(name.parse::<Reference>(), mote_oci::ReferenceError::hint)
+    match hinted(ImageSource::parse(text.as_ref()), ImageSourceError::hint)? {
+        ImageSource::Registry(reference) => Ok(reference),
+        _ => Err(format!("it is here already: mote run {text}")),
+    }
 }
 
 /// A number and its unit.

@@ -12,6 +12,7 @@ fn the_printed_command_boots_and_says_the_verdict() {
     let line = printed.text();
     assert_eq!(line.lines().count(), 1, "{line}");
     assert!(line.starts_with('/') && line.contains("qemu-system-x86_64 "), "{line}");
+    assert!(line.contains(" -nodefaults ") && line.contains(" -sandbox on,"), "{line}");
 
     let done = sandbox.shell(&line).run().expect_code(0);
     let text = done.text().replace('\r', "");

@@ -117,3 +117,14 @@ fn a_kernel_that_cannot_do_it_is_refused_before_the_boot() {
         "smp",
     ]);
 }
+
+/// Whoever a daemon leaves behind is a child of PID 1's.
+#[test]
+#[ignore = "boots a kernel: run by ./test"]
+fn orphans_are_reaped() {
+    let sandbox = sandbox();
+    let script =
+        "(sleep 0.1 &); (sleep 0.2 &); sleep 1; cat /proc/[0-9]*/stat | grep -c ') Z '; true";
+    let counted = run_recipe(&sandbox, "", &bare(&sandbox, ""), &["sh", "-c", script]).run();
+    assert_eq!(counted.expect_code(0).text(), "0\n");
+}

@@ -90,6 +90,18 @@ fn a_killed_mote_takes_its_guest_along() {
     sandbox.assert_no_orphans();
 }
 
+#[test]
+#[ignore = "boots a kernel: run by ./test"]
+fn the_users_own_signals_are_the_sessions() {
+    let sandbox = sandbox();
+    let script =
+        "trap 'echo one' USR1; trap 'exit 9' USR2; echo ready; while :; do sleep 0.1; done";
+    let running = ready(&sandbox, script);
+    running.signal(Signal::USR1);
+    running.signal(Signal::USR2);
+    assert_eq!(running.finish().expect_code(9).text(), "ready\none\n");
+}
+
 /// As `mote run … | head -n 1`: nobody reads the session any more. Many a language's runtime ignores SIGPIPE.
 #[test]
 #[ignore = "boots a kernel: run by ./test"]

@@ -130,6 +130,89 @@ fn a_run_takes_no_module_for_what_it_needs() {
     test.expect_code(125).expect_said(&["it lacks CONFIG_SERIAL_8250_CONSOLE: "]);
 }
 
+/// Found by where it is, by its key, and by the beginning of that.
+#[test]
+fn a_kernel_is_handed_over_listed_and_found() {
+    let sandbox = sandbox();
+    let built = build(&sandbox, &["--feature", "base", "-o", "out"]).expect_code(0);
+    assert_eq!(built.text(), "out\n");
+    let mut files: Vec<_> = fs::read_dir(sandbox.home().join("out"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    files.sort();
+    assert_eq!(files, ["System.map", "bzImage", "config", "kernel.json", "vmlinux"]);
+    let listed = sandbox.mote(["kernel", "ls", "--format", "json"]).run().expect_code(0);
+    let listed: Vec<Value> = serde_json::from_slice(&listed.stdout).unwrap();
+    let key = listed[0]["key"].as_str().unwrap();
+    for name in ["out", key, &key[..8]] {
+        let explained = sandbox.mote(["kernel", "explain", "--source", "linux", "NET", name]).run();
+        explained.expect_unsaid(&["no such kernel", "no kernel"]);
+    }
+    let failed = sandbox.mote(["kernel", "test", "0123456789"]).run().expect_code(125);
+    failed.expect_said(&["0123456789", "hint: list them: mote kernel ls"]);
+}
+
+/// A recipe's kernel, and the accelerator that a probe finds or the user names.
+#[test]
+fn a_dry_run_has_the_kernel_and_the_accelerator() {
+    let mut sandbox = sandbox();
+    let run = |sandbox: &Sandbox, flags: &[&str]| {
+        let run = sandbox.mote(["run", "--source", "linux", "--dry-run", "--feature", "tun"]);
+        run.args(flags.iter().copied()).args(["recipe:busybox", "true"]).run()
+    };
+    let busybox = fs::read("/bin/busybox").expect("install Debian's package busybox-static");
+    sandbox.program("busybox", "");
+    fs::write(sandbox.home().join("../bin/busybox"), busybox).unwrap();
+    // What the probe's guest ends QEMU with if all went well.
+    for (kvm, found) in [(43, "-accel kvm"), (1, "-accel tcg")] {
+        sandbox.program("qemu-system-x86_64", &format!("# {found}\nexit {kvm}"));
+        let line = run(&sandbox, &["--cpus", "2"]).expect_code(0).text();
+        assert!(line.contains(found) && line.contains("-smp 2"), "{line}");
+        let line = run(&sandbox, &["--accel", "tcg"]).expect_code(0).text();
+        assert!(line.contains("-accel tcg"), "{line}");
+    }
+    let kernels = sandbox.mote(["kernel", "ls", "--format", "json"]).run().expect_code(0);
+    let kernels: Vec<Value> = serde_json::from_slice(&kernels.stdout).unwrap();
+    let has = |features: &[&str]| {
+        let all = |kernel: &Value| {
+            let of_kernel = kernel["features"].as_array().unwrap();
+            features.iter().all(|feature| of_kernel.contains(&(*feature).into()))
+        };
+        assert!(kernels.iter().any(all), "{kernels:?}");
+    };
+    has(&["busybox", "tun"]);
+    has(&["busybox", "tun", "smp"]);
+}
+
+#[test]
+fn the_kernel_of_a_run_has_what_image_and_flags_need() {
+    let mut sandbox = sandbox();
+    sandbox.program("qemu-system-x86_64", "exit 1");
+    sandbox.write("root/file", "");
+    let args = ["run", "--source", "linux", "--rootfs", "ext4", "--cpus", "2", "dir:root", "true"];
+    // There is no such entry in what stands for the kernel.
+    sandbox.mote(args).run().expect_code(125).expect_said(&["PVH"]);
+    let kernels = sandbox.mote(["kernel", "ls", "--format", "json"]).run().expect_code(0);
+    let kernels: Vec<Value> = serde_json::from_slice(&kernels.stdout).unwrap();
+    let features = kernels[0]["features"].as_array().unwrap();
+    for feature in ["image", "ext4", "smp"] {
+        assert!(features.contains(&feature.into()), "{features:?}");
+    }
+}
+
+/// Neither the guest's memory could hold it nor, perhaps, the host's.
+#[test]
+fn an_initramfs_that_is_too_large_is_refused_before_it_is_made() {
+    let mut sandbox = sandbox();
+    sandbox.program("qemu-system-x86_64", "exit 1");
+    let file = sandbox.write("root/sparse", "");
+    fs::File::options().write(true).open(file).unwrap().set_len(1 << 40).unwrap();
+    let args = ["run", "--source", "linux", "--rootfs", "initramfs", "-m", "128m", "dir:root", "x"];
+    let failed = sandbox.mote(args).run().expect_code(125);
+    failed.expect_said(&["128 MiB of memory are too few", "hint: "]);
+}
+
 /// What the editor gave is a kernel's together with what it was started with.
 #[test]
 fn menuconfig_says_how_to_build_what_was_edited() {

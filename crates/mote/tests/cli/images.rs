@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::FileTypeExt;
+use std::process::Command;
 
 use mote_testkit::Sandbox;
 use serde_json::Value;
@@ -135,4 +136,47 @@ fn what_is_no_image_is_told() {
         let failed = sandbox.mote(["image", "inspect", file]).run().expect_code(125);
         failed.expect_said(&[message, cause]);
     }
+}
+
+#[test]
+fn overlays_are_applied_in_their_order() {
+    let sandbox = sandbox();
+    sandbox.write("root/file", "below");
+    sandbox.write("a/file", "from a");
+    sandbox.write("b/file", "from b");
+    let home = sandbox.home();
+    let tar =
+        Command::new("tar").current_dir(&home).args(["-C", "b", "-cf", "b.tar", "."]).status();
+    assert!(tar.unwrap().success());
+    for (overlays, on_top) in [(["a", "b.tar"], "from b"), (["b.tar", "a"], "from a")] {
+        let build = sandbox.mote(["image", "build", "dir:root", "--format", "initramfs"]);
+        let build = build.args(overlays.iter().flat_map(|overlay| ["--overlay", overlay]));
+        build.args(["-o", "tree.cpio"]).run().expect_code(0);
+        let image = fs::read(home.join("tree.cpio")).unwrap();
+        let has = |text: &str| image.windows(text.len()).any(|bytes| bytes == text.as_bytes());
+        let there = ["below", "from a", "from b"].map(|text| (text, has(text)));
+        assert_eq!(there, ["below", "from a", "from b"].map(|text| (text, text == on_top)));
+    }
+}
+
+#[test]
+fn an_archive_that_is_a_bomb_is_refused() {
+    let sandbox = sandbox();
+    sandbox.write("bomb.tar", vec![0; 2 << 20]);
+    let gzip = Command::new("gzip").arg(sandbox.home().join("bomb.tar")).status();
+    assert!(gzip.unwrap().success());
+    for kind in ["oci-archive", "docker-archive"] {
+        let source = format!("{kind}:bomb.tar.gz");
+        let args = ["image", "build", &source, "--format", "erofs", "--unpack-limit", "1m"];
+        let failed = sandbox.mote(args).run().expect_code(125);
+        failed.expect_said(&["more than 1048576 bytes when inflated", "hint: ", "--unpack-limit"]);
+    }
+    assert_eq!(fs::read_dir(sandbox.cache().join("work")).unwrap().count(), 0);
+}
+
+/// What is here already.
+#[test]
+fn only_registries_are_pulled_from() {
+    let failed = sandbox().mote(["pull", "oci:layout"]).run().expect_code(125);
+    failed.expect_said(&["it is here already: mote run oci:layout"]);
 }

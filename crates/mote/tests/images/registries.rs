@@ -2,7 +2,7 @@
 
 use mote_testkit::{Access, Registry, Sandbox, image};
 
-use crate::{ask, kernel, published, sandbox};
+use crate::{ask, kernel, layout, published, sandbox};
 
 /// The whole way of the blog post's second half, with one command: pulled with a token, disk
 /// written, kernel found or built by itself, served, ended.
@@ -53,6 +53,41 @@ fn what_was_pulled_needs_no_network() {
     assert_eq!(listed, "[]\n");
     run(&["--pull", "never"]).expect_code(125).expect_said(&["error: "]);
     assert_eq!(std::fs::read_dir(sandbox.cache().join("blobs/sha256")).unwrap().count(), 0);
+}
+
+/// Odd files, layers of zstd, and an image of several platforms. The archive of a tree depends on
+/// nothing else.
+#[test]
+#[ignore = "needs the test images: run by ./test"]
+fn an_image_from_a_registry_is_the_one_that_was_pushed() {
+    let registry = Registry::start(Access::Open);
+    let sandbox = sandbox();
+    let initramfs = |source: &str| {
+        let args = ["image", "build", source, "--format", "initramfs", "-o", "tree.cpio"];
+        sandbox.mote(args).run().expect_code(0);
+        std::fs::read(sandbox.home().join("tree.cpio")).unwrap()
+    };
+    for (pushed, same_as) in [("odd", "odd"), ("python", "python"), ("platforms", "busybox")] {
+        let name = registry.push(&image(pushed), &format!("{pushed}:1"));
+        assert!(initramfs(&name) == initramfs(&layout(same_as)), "{pushed}");
+    }
+}
+
+/// The first file that knows the registry counts.
+#[test]
+#[ignore = "needs the test images: run by ./test"]
+fn credentials_come_from_where_the_environment_says() {
+    let registry = Registry::start(Access::Password);
+    let name = registry.push(&image("busybox"), "tools/busybox:1");
+    let sandbox = sandbox();
+    let wrong = registry.docker_config().replace("\"auth\":\"", "\"auth\":\"eDp4\",\"was\":\"");
+    sandbox.write(".docker/config.json", wrong);
+    let right = sandbox.write("auth.json", registry.docker_config());
+    let pull = || sandbox.mote(["pull", &name]);
+    pull().run().expect_code(125);
+    pull().env("REGISTRY_AUTH_FILE", &right).run().expect_code(0);
+    sandbox.write("other/config.json", registry.docker_config());
+    pull().env("DOCKER_CONFIG", sandbox.home().join("other")).run().expect_code(0);
 }
 
 /// A blob that was damaged on the disk of the host is found by its digest, and pulled again.

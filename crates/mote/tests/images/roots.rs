@@ -163,3 +163,17 @@ fn images_are_built_and_listed_in_every_format() {
     small.expect_said(&["too few for the tree", "--size"]);
     assert!(!sandbox.home().join("small.ext4").exists());
 }
+
+/// Names, attributes and buffers are in memory, contents are not.
+#[test]
+#[ignore = "writes 1 GB twice: run by ./test"]
+fn an_image_of_a_gigabyte_is_built_in_little_memory() {
+    let sandbox = sandbox();
+    let mote = env!("CARGO_BIN_EXE_mote");
+    let archive = "truncate -s 1G zeros && tar -cf - zeros | gzip -1 >big.tar.gz && rm zeros";
+    sandbox.shell(archive).run().expect_code(0);
+    for format in ["erofs", "ext4"] {
+        let build = format!("{mote} image build tar:big.tar.gz --format {format} -o big.{format}");
+        sandbox.shell(&format!("ulimit -d 65536; {build}")).run().expect_code(0);
+    }
+}
