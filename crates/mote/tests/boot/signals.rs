@@ -92,6 +92,17 @@ fn a_killed_mote_takes_its_guest_along() {
 
 #[test]
 #[ignore = "boots a kernel: run by ./test"]
+fn an_interrupted_proof_leaves_no_machine() {
+    let sandbox = sandbox();
+    let proof = sandbox.mote(["kernel", "test"]).arg(sandbox.kernel().parent().unwrap()).start();
+    sandbox.wait_for_program(QEMU);
+    proof.signal(Signal::INT);
+    proof.finish().expect_code(130);
+    sandbox.assert_no_orphans();
+}
+
+#[test]
+#[ignore = "boots a kernel: run by ./test"]
 fn the_users_own_signals_are_the_sessions() {
     let sandbox = sandbox();
     let script =
