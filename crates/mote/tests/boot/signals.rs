@@ -94,7 +94,7 @@ fn a_killed_mote_takes_its_guest_along() {
 #[ignore = "boots a kernel: run by ./test"]
 fn an_interrupted_proof_leaves_no_machine() {
     let sandbox = sandbox();
-    let proof = sandbox.mote(["kernel", "test"]).arg(sandbox.kernel().parent().unwrap()).start();
+    let proof = sandbox.mote(["kernel", "test"]).arg(sandbox.kernel()).start();
     sandbox.wait_for_program(QEMU);
     proof.signal(Signal::INT);
     proof.finish().expect_code(130);
