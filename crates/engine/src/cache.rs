@@ -142,7 +142,7 @@ impl Cache {
     /// When it cannot be made.
     pub fn work(&self) -> Result<Work, CacheError> {
         let folder = self.folder("work")?;
-        Work::remove_abandoned(&folder)?;
+        remove_abandoned(&folder, "")?;
         Work::begin(&folder)
     }
 
@@ -297,18 +297,6 @@ impl Work {
         Ok(Self { dir, _lock: lock })
     }
 
-    fn remove_abandoned(folder: &Path) -> Result<(), CacheError> {
-        for path in list(folder)? {
-            // One that has just gone was somebody's who has finished.
-            if let Ok(lock) = File::open(&path)
-                && lock.try_lock().is_ok()
-            {
-                remove_tree(&path).map_err(CacheError::io("remove the left-over", &path))?;
-            }
-        }
-        Ok(())
-    }
-
     /// Where it is.
     pub fn path(&self) -> &Path {
         self.dir.path()
@@ -334,6 +322,24 @@ pub(crate) fn locked_folder(within: &Path, prefix: &str) -> Result<(TempDir, Fil
             return Ok((dir, lock));
         }
     }
+}
+
+/// Removes the folders that [`locked_folder`] made with this prefix and whose motes are gone.
+///
+/// # Errors
+/// When one cannot be removed.
+pub(crate) fn remove_abandoned(within: &Path, prefix: &str) -> Result<(), CacheError> {
+    for path in list(within)? {
+        let name = path.file_name().unwrap_or_default();
+        // One that has just gone was somebody's who has finished.
+        if name.as_encoded_bytes().starts_with(prefix.as_bytes())
+            && let Ok(lock) = File::open(&path)
+            && lock.try_lock().is_ok()
+        {
+            remove_tree(&path).map_err(CacheError::io("remove the left-over", &path))?;
+        }
+    }
+    Ok(())
 }
 
 /// A folder in the making, removed when dropped: after a rename there is nothing to remove.

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat, open};
 
 use crate::EngineError;
+use crate::cache::{locked_folder, remove_abandoned};
 
 /// A path beside `path`, on the same file system, for what is being made.
 fn beside(path: &Path) -> PathBuf {
@@ -119,6 +120,11 @@ impl Files {
     fn names(self) -> impl Iterator<Item = &'static str> {
         self.others.iter().copied().chain([self.mark])
     }
+
+    /// How the names of folders begin that are filled within one that is there.
+    fn partial(self) -> String {
+        format!("{}.partial-", self.mark)
+    }
 }
 
 /// Fills a folder that gets its name when it is whole. If there is one already, which must be empty
@@ -129,23 +135,21 @@ pub(crate) fn replace_folder(
     files: Files,
     fill: impl FnOnce(&Path) -> Result<(), EngineError>,
 ) -> Result<(), EngineError> {
-    let there = check_folder(to, files)?;
-    let partial = Partial(match there {
-        There::Nothing => beside(to),
-        // On the same file system, whatever is mounted there.
-        There::Folder => beside(&to.join(files.mark)),
-    });
-    for left in leftovers(to, files) {
-        fs::remove_dir_all(&left).map_err(EngineError::io("remove", &left))?;
-    }
-    fs::create_dir_all(&partial.0).map_err(EngineError::io("make the directory", &partial.0))?;
-    fill(&partial.0)?;
     let rename =
         |from: &Path, to: &Path| fs::rename(from, to).map_err(EngineError::io("rename to", to));
-    match there {
-        There::Nothing => rename(&partial.0, to),
+    match check_folder(to, files)? {
+        There::Nothing => {
+            let Partial(partial) = &Partial(beside(to));
+            fs::create_dir_all(partial).map_err(EngineError::io("make the directory", partial))?;
+            fill(partial)?;
+            rename(partial, to)
+        }
         There::Folder => {
-            files.names().try_for_each(|name| rename(&partial.0.join(name), &to.join(name)))
+            // On the same file system, whatever is mounted there.
+            remove_abandoned(to, &files.partial())?;
+            let (partial, _lock) = locked_folder(to, &files.partial())?;
+            fill(partial.path())?;
+            files.names().try_for_each(|name| rename(&partial.path().join(name), &to.join(name)))
         }
     }
 }
@@ -170,26 +174,13 @@ pub(crate) fn check_folder(to: &Path, files: Files) -> Result<There, EngineError
         let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
         is_marked && is_file && files.names().any(|name| entry.file_name() == name)
     };
-    let is_other = |entry: &&DirEntry| !is_ours(entry) && !is_leftover(&entry.file_name(), files);
+    let partial = files.partial();
+    let is_partial = |name: &OsStr| name.as_bytes().starts_with(partial.as_bytes());
+    let is_other = |entry: &&DirEntry| !is_ours(entry) && !is_partial(&entry.file_name());
     match entries.iter().find(is_other) {
         None => Ok(There::Folder),
         Some(other) => Err(EngineError::FolderInUse { path: to.join(other.file_name()) }),
     }
-}
-
-/// What killed motes have left half made in a folder that they were to fill.
-fn leftovers(to: &Path, files: Files) -> Vec<PathBuf> {
-    let entries = fs::read_dir(to).into_iter().flatten().flatten();
-    let left = entries.filter(|entry| is_leftover(&entry.file_name(), files));
-    left.map(|entry| entry.path()).collect()
-}
-
-/// Whether [`beside`] gave the name, for the mark.
-fn is_leftover(name: &OsStr, files: Files) -> bool {
-    let id = name.to_str().and_then(|name| {
-        name.strip_prefix(files.mark)?.strip_prefix('.')?.strip_suffix(".partial")
-    });
-    id.is_some_and(|id| id.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// What is being made: removed, whether file or folder, unless it was renamed.
@@ -266,12 +257,15 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_mote_left_is_replaced() {
+    fn what_a_killed_mote_left_is_removed_and_what_another_makes_stays() {
         let dir = tempfile::tempdir().unwrap();
-        let left = dir.path().join("mark.12.partial");
+        let left = dir.path().join("mark.partial-left");
         fs::create_dir(&left).unwrap();
         fs::write(left.join("file"), "half").unwrap();
+        let (made, _lock) = locked_folder(dir.path(), &FILES.partial()).unwrap();
         replace_folder(dir.path(), FILES, fill("new")).unwrap();
+        assert!(made.path().exists());
+        drop(made);
         assert_eq!(names(dir.path()), ["file", "mark"]);
     }
 
