@@ -183,7 +183,6 @@ fn layer(layer: &mote_oci::Layer) -> LayerSource {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::testing;
 
     #[test]
@@ -192,8 +191,7 @@ mod tests {
         let host = testing::host(dir.path());
         let path = dir.path().join("root.tar");
         std::fs::write(&path, [0; 1024]).unwrap();
-        let program = Program::Tar(path.clone());
-        let contents = Contents::find(&host, program, &Platform::default(), Pull::Never).unwrap();
+        let contents = testing::contents_of_tar(&host, &path);
         assert!(contents.tree(&host, None).is_ok());
         std::fs::write(&path, [0; 2048]).unwrap();
         let error = contents.tree(&host, None).unwrap_err();

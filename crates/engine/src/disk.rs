@@ -228,11 +228,7 @@ fn copy_sparse(from: &Arc<File>, to: &File) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use mote_manifest::Pull;
-    use mote_oci::Platform;
-
     use super::*;
-    use crate::program::Program;
     use crate::prune::{Mode, PruneWanted, prune};
     use crate::testing;
 
@@ -242,14 +238,10 @@ mod tests {
         let host = testing::host(dir.path());
         let path = dir.path().join("root.tar");
         fs::write(&path, [0; 1024]).unwrap();
-        let find = || {
-            let program = Program::Tar(path.clone());
-            Contents::find(&host, program, &Platform::default(), Pull::Never).unwrap()
-        };
         let mut pruned = 0;
         std::thread::scope(|scope| {
             let run = || {
-                let contents = find();
+                let contents = testing::contents_of_tar(&host, &path);
                 (0..500).for_each(|_| drop(of_run(&host, &contents, DiskFormat::Erofs).unwrap()));
             };
             let runs = [scope.spawn(run), scope.spawn(run)];

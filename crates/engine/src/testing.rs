@@ -5,8 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use mote_kernel::source::Mirror;
+use mote_manifest::Pull;
+use mote_oci::Platform;
 use mote_process::Cancel;
 
+use crate::contents::Contents;
+use crate::program::Program;
 use crate::{Cache, Host};
 
 /// A machine with the programs of this one and all else in `dir`.
@@ -23,4 +27,10 @@ pub(crate) fn host(dir: &Path) -> Host {
         cancel: Cancel::default(),
         sink: Arc::new(|_| ()),
     }
+}
+
+/// What a tar archive holds.
+pub(crate) fn contents_of_tar(host: &Host, path: &Path) -> Contents {
+    let program = Program::Tar(path.to_owned());
+    Contents::find(host, program, &Platform::default(), Pull::Never).unwrap()
 }

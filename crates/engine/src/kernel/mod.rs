@@ -13,8 +13,8 @@ use mote_kconfig::Symbol;
 use mote_kconfig::tree::Explanation;
 use mote_kernel::source::{Digest, Source, SourceKind, SourceSpec};
 use mote_kernel::{
-    ArtefactError, BuildDirs, BuildEvent, Catalogue, ConfigFile, ConfigOutcome, ConfigPlan,
-    ConfigSpec, Kernel, KernelInputs, KernelSpec, Toolchain,
+    BuildDirs, BuildEvent, Catalogue, ConfigFile, ConfigOutcome, ConfigPlan, ConfigSpec, Kernel,
+    KernelInputs, KernelSpec, Toolchain,
 };
 
 use mote_manifest::Recipe;
@@ -71,13 +71,16 @@ pub fn ensure(host: &Host, wanted: &KernelWanted) -> Result<CachedKernel, Engine
         let make = |partial: &Path| build(host, &wanted, partial);
         host.cache.ensure(Shelf::Kernels, &wanted.key, &what, &host.cancel, &*host.sink, make)
     };
-    let (mut dir, mut origin) = obtain()?;
-    if let Some(damage) = damage(&dir).filter(|_| origin == Origin::Found) {
-        host.warn(format!("{damage}; it is built again"));
-        remove_damaged(dir)?;
-        (dir, origin) = obtain()?;
-    }
-    let made = CachedKernel::open(wanted.key.clone(), dir)?;
+    let (dir, origin) = obtain()?;
+    let (made, origin) = match CachedKernel::open(wanted.key.clone(), dir.clone()) {
+        Err(EngineError::Artefact(damage)) if origin == Origin::Found && damage.is_damage() => {
+            host.warn(format!("{damage}; it is built again"));
+            remove_damaged(dir)?;
+            let (dir, origin) = obtain()?;
+            (CachedKernel::open(wanted.key.clone(), dir)?, origin)
+        }
+        opened => (opened?, origin),
+    };
     if origin == Origin::Found {
         for dropped in made.kernel.verdict().dropped {
             host.warn(format!("optional, and not in this kernel: {}", dropped.request.symbol));
@@ -87,15 +90,10 @@ pub fn ensure(host: &Host, wanted: &KernelWanted) -> Result<CachedKernel, Engine
     Ok(made)
 }
 
-/// What is wrong with the kernel in this folder, if anything is that a build would mend.
-fn damage(dir: &Path) -> Option<ArtefactError> {
-    Kernel::load(dir).err().filter(ArtefactError::is_damage)
-}
-
 /// Removes a kernel, unless another mote makes it anew just now, or has done so.
 fn remove_damaged(dir: PathBuf) -> Result<(), EngineError> {
     if let Some(entry) = Held::new(dir)?
-        && damage(&entry.path).is_some()
+        && Kernel::load(&entry.path).is_err_and(|error| error.is_damage())
     {
         entry.remove()?;
     }

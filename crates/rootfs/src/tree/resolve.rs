@@ -191,9 +191,9 @@ mod tests {
         }
     }
 
-    /// Going back to the root for each name would be two hundred million steps.
+    /// If the way were gone from the root for each name, this would take half a minute.
     #[test]
-    fn a_long_way_is_gone_once() {
+    fn the_way_through_long_links_is_found() {
         let (down, up) = ("d/".repeat(800), "../".repeat(800));
         let mut tree = tree(&[("39", &down)]);
         tree.insert(&path(&down), Inode::directory(0o755)).unwrap();
