@@ -51,7 +51,7 @@ def valkey(shop):
 
 
 def valkey_whole(shop):
-    """The size of tree that one gets with debootstrap, for the benchmark."""
+    """Over all that Debian's packages hold, for the benchmark."""
     return valkey_over(shop, shop.whole_base)
 
 

@@ -33,7 +33,7 @@ class Workshop:
 
     @cached_property
     def whole_base(self):
-        """The same with documents and translations, as debootstrap's smallest variant has it."""
+        """The same with documents and translations: all that its packages hold."""
         return self._base(())
 
     def _base(self, leave_out):

@@ -22,7 +22,7 @@ const TINY: &str = "busybox";
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The images, by the names of their layouts
-    #[arg(value_name = "IMAGE", default_values = [TINY, "valkey_whole", "postgres", "large"])]
+    #[arg(value_name = "IMAGE", default_values = [TINY, "valkey", "valkey_whole", "postgres", "large"])]
     images: Vec<String>,
     /// Where the layouts are; `bash scripts/images IMAGE…` makes them
     #[arg(long, value_name = "DIR", default_value = "target/material/images")]
