@@ -10,7 +10,7 @@ use mote_rootfs::directory::{Owners, read_directory};
 use mote_rootfs::layer::{
     Compression, Disk, LayerError, LayerSource, Progress, Spool, read_layers,
 };
-use mote_rootfs::tree::{Content, Tree};
+use mote_rootfs::tree::{Content, Stretch, Tree};
 
 use crate::event::{self, Step};
 use crate::host::{Host, shown};
@@ -169,7 +169,7 @@ fn layer(layer: &mote_oci::Layer) -> LayerSource {
         name: layer.digest.to_string(),
         blob: match file {
             BlobFile::Path(path) => Content::HostFile { path: path.into(), offset, len },
-            BlobFile::Unnamed(file) => Content::Stretch { file, offset, len },
+            BlobFile::Unnamed(file) => Content::Stretch(Stretch { file, offset, len }),
         },
         compression: match layer.compression {
             mote_oci::Compression::None => Compression::None,

@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use mote_image::erofs;
 use mote_image::ext4::{self, Ext4Options, Journal};
 use mote_rootfs::layer;
-use mote_rootfs::tree::{Content, Tree};
+use mote_rootfs::tree::{Content, Stretch, Tree};
 use rustix::fs::{FlockOperation, SeekFrom, flock, seek};
 use rustix::io::Errno;
 
@@ -95,7 +95,7 @@ impl Disk {
             return Ok(path.clone());
         }
         let len = self.file.metadata().map_err(EngineError::CopyDisk)?.len();
-        let whole = Content::Stretch { file: self.file.clone(), offset: 0, len };
+        let whole = Content::Stretch(Stretch { file: self.file.clone(), offset: 0, len });
         let mut hasher = Hasher::new("disk of a machine that is started by hand");
         whole.open().and_then(|bytes| hasher.read(bytes)).map_err(EngineError::CopyDisk)?;
         let make = |partial: &Path| {
@@ -170,15 +170,15 @@ fn make(
 
 /// An empty file, on which contents may lie before all of it is known.
 pub(crate) fn in_the_making(format: DiskFormat, file: &Arc<File>) -> layer::Disk {
-    let (reserved, end) = match format {
-        DiskFormat::Erofs => (erofs::reserved(), None),
+    let (reserved, end, tail_max) = match format {
+        DiskFormat::Erofs => (erofs::reserved(), None, erofs::TAIL_MAX),
         // All that has to lie in one piece finds room in the other half.
         DiskFormat::Ext4 { size_bytes, .. } => {
-            (ext4::reserved(), size_bytes.map(|size_bytes| size_bytes / 2))
+            (ext4::reserved(), size_bytes.map(|size_bytes| size_bytes / 2), 0)
         }
     };
     let end = end.unwrap_or(u64::MAX).min(DISK_BYTES_MAX);
-    layer::Disk { file: file.clone(), reserved, end }
+    layer::Disk { file: file.clone(), reserved, end, tail_max }
 }
 
 /// Writes a tree to a file that is empty or holds [contents](in_the_making) of it.
@@ -221,7 +221,7 @@ fn copy_sparse(from: &Arc<File>, to: &File) -> io::Result<()> {
             other => other?,
         };
         at = seek(from, SeekFrom::Hole(begin))?;
-        let data = Content::Stretch { file: from.clone(), offset: begin, len: at - begin };
+        let data = Content::Stretch(Stretch { file: from.clone(), offset: begin, len: at - begin });
         data.copy_to(to, begin)?;
     }
 }

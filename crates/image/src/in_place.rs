@@ -15,15 +15,28 @@ const BLOCK_BYTES: u64 = 4096;
 /// The most blocks that a disk has: numbers have 32 bits, and the last one stands for none.
 pub(crate) const BLOCKS_MAX: u32 = u32::MAX;
 
-/// The first block of a content that lies in `out` already, where it stays.
-///
-/// # Panics
-///
-/// When it does not begin with a block, or lies behind all blocks.
-pub(crate) fn block_in(out: &File, content: &Content) -> Option<u32> {
-    let at = content.place_in(out)?;
-    assert!(at.is_multiple_of(BLOCK_BYTES), "a content lies at byte {at} of the image");
-    Some(u32::try_from(at / BLOCK_BYTES).expect("images have fewer blocks"))
+/// What of a content lies in the image already: its first bytes, in blocks of their own.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Present {
+    /// The first block.
+    pub(crate) block: u32,
+    /// Number of bytes.
+    pub(crate) len: u64,
+}
+
+impl Present {
+    /// Where a content lies in `out`.
+    ///
+    /// # Panics
+    ///
+    /// When it does not begin with a block, or lies behind all blocks.
+    pub(crate) fn of(content: &Content, out: &File) -> Option<Self> {
+        let place = content.place_in(out)?;
+        let (at, len) = (place.start, place.end - place.start);
+        assert!(at.is_multiple_of(BLOCK_BYTES), "a content lies at byte {at} of the image");
+        let block = u32::try_from(at / BLOCK_BYTES).expect("images have fewer blocks");
+        Some(Self { block, len })
+    }
 }
 
 /// The blocks of an image that hold contents from the beginning.
@@ -34,13 +47,13 @@ pub(crate) struct InPlace {
 }
 
 impl InPlace {
-    /// Of contents with their first blocks and lengths in bytes.
+    /// Of all contents that lie there.
     ///
     /// # Panics
     ///
     /// When two share a block.
-    pub(crate) fn new(contents: impl Iterator<Item = (u32, u64)>) -> Self {
-        let blocks = |(first, len): (u32, u64)| first..first + len.div_ceil(BLOCK_BYTES) as u32;
+    pub(crate) fn new(contents: impl Iterator<Item = Present>) -> Self {
+        let blocks = |Present { block, len }| block..block + len.div_ceil(BLOCK_BYTES) as u32;
         let mut blocks: Vec<_> = contents.map(blocks).collect();
         blocks.sort_by_key(|blocks| blocks.start);
         let is_apart = |pair: &[Range<u32>]| pair[0].end <= pair[1].start;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use mote_image::Entry;
 use mote_image::erofs::{list_erofs, read_erofs, write_erofs};
-use mote_rootfs::tree::{Content, DataRun, Inode, Node, Tree};
+use mote_rootfs::tree::{Content, DataRun, Inode, Node, Stretch, Tree};
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 use support::disk::{full_sample, full_trees, image_file, sparse};
@@ -216,7 +216,7 @@ fn it_does_not_matter_where_the_bytes_lie() {
     let contents = [
         bytes.into(),
         Content::HostFile { path: host.into(), offset: 0, len },
-        Content::Stretch { file, offset: 0, len },
+        Content::Stretch(Stretch { file, offset: 0, len }),
         sparse(len, &holes),
     ];
     let digests = contents.map(|content| {

@@ -10,7 +10,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use mote_image::ext4::{Ext4Options, Journal, WriteError, list_ext4, read_ext4, write_ext4};
-use mote_rootfs::tree::{Content, DataRun, Inode, Node, Tree};
+use mote_rootfs::tree::{Content, DataRun, Inode, Node, Stretch, Tree};
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 use support::disk::{fitting, full_sample, full_trees, image_file, sparse};
@@ -200,7 +200,7 @@ fn files_in_many_pieces_have_trees_of_extents() {
     for place in (0..len).step_by(50 << 20) {
         file.write_all_at(&place.to_le_bytes(), place).unwrap();
     }
-    let stretch = Content::Stretch { file: Arc::new(file), offset: 0, len };
+    let stretch = Content::Stretch(Stretch { file: Arc::new(file), offset: 0, len });
     tree.insert(&path("large"), Inode::file(stretch, 0o644)).unwrap();
     let image = write(&tree, &Ext4Options::default());
     e2fsck(image.path());

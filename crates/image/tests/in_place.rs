@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use mote_image::erofs::{self, read_erofs, write_erofs};
 use mote_image::ext4::{self, Ext4Options, Journal, read_ext4, write_ext4};
-use mote_rootfs::tree::{Content, Inode, Node, Tree};
+use mote_rootfs::tree::{Content, Inode, Node, Stretch, Tree};
 use proptest::prelude::*;
 use support::disk::{fitting, full_trees};
 use support::path;
@@ -18,13 +18,22 @@ use support::path;
 /// What contents leave that are not in the tree any more.
 const LEFT: u8 = 0xa5;
 
+/// Whether a format keeps what fills no block apart from the blocks.
+#[derive(PartialEq)]
+enum Tails {
+    Apart,
+    InBlocks,
+}
+
 /// Puts contents of a tree into a file, around what is reserved, and something else between them.
-fn put(tree: &Tree, reserved: &[Range<u64>], choice: &[u8], out: &Arc<File>) -> Tree {
+/// Of some, tails that fill no block are left elsewhere.
+fn put(tree: &Tree, reserved: &[Range<u64>], tails: Tails, choice: &[u8], out: &Arc<File>) -> Tree {
     let mut tree = tree.clone();
     let mut choice = choice.iter().copied().cycle();
     let mut at = 0;
     for entry in tree.clone().walk() {
-        let Node::File(content @ (Content::Bytes(_) | Content::Stretch { .. })) = &entry.inode.node
+        let Node::File(content @ (Content::Bytes(_) | Content::Stretch(Stretch { .. }))) =
+            &entry.inode.node
         else {
             continue;
         };
@@ -32,7 +41,11 @@ fn put(tree: &Tree, reserved: &[Range<u64>], choice: &[u8], out: &Arc<File>) -> 
         if entry.links > 1 || content.is_empty() || chosen % 4 == 0 {
             continue;
         }
-        let len = content.len();
+        let tail = if tails == Tails::Apart && chosen % 8 > 3 { content.len() % 4096 } else { 0 };
+        let len = content.len() - tail;
+        if len == 0 {
+            continue;
+        }
         let taken = |at: u64| {
             let is_there = |range: &&Range<u64>| range.start < at + len && range.end > at;
             reserved.iter().find(is_there).map(|range| range.end)
@@ -40,8 +53,17 @@ fn put(tree: &Tree, reserved: &[Range<u64>], choice: &[u8], out: &Arc<File>) -> 
         while let Some(end) = taken(at) {
             at = end;
         }
-        content.copy_to(out, at).unwrap();
-        let place = Content::Stretch { file: out.clone(), offset: at, len };
+        content.copy_range_to(0..len, out, at).unwrap();
+        let head = Stretch { file: out.clone(), offset: at, len };
+        let place = match tail {
+            0 => Content::Stretch(head),
+            _ => {
+                let elsewhere = tempfile::tempfile().unwrap();
+                content.copy_range_to(len..content.len(), &elsewhere, 0).unwrap();
+                let tail = Stretch { file: elsewhere.into(), offset: 0, len: tail };
+                Content::Split { head, tail }
+            }
+        };
         let inode = Inode { node: Node::File(place), ..entry.inode.clone() };
         tree.insert(&entry.path, inode).unwrap();
         at = (at + len).next_multiple_of(4096);
@@ -85,7 +107,7 @@ proptest! {
         first in prop_oneof![Just(4096_u64), Just(1 << 20)],
     ) {
         let (image, out) = image();
-        let placed = put(&tree, &[0..first, 1 << 21..(1 << 21) + 4096], &choice, &out);
+        let placed = put(&tree, &[0..first, 1 << 21..(1 << 21) + 4096], Tails::Apart, &choice, &out);
         let bytes = write_erofs(&placed, &out, &mut |_| Ok(())).unwrap();
         prop_assert_eq!(image.as_file().metadata().unwrap().len(), bytes);
         prop_assert!(!is_left(&out));
@@ -103,7 +125,7 @@ proptest! {
         let options = Ext4Options { journal, ..Ext4Options::default() };
         let tree = fitting(&tree);
         let (image, out) = image();
-        let placed = put(&tree, &ext4::reserved(), &choice, &out);
+        let placed = put(&tree, &ext4::reserved(), Tails::InBlocks, &choice, &out);
         let bytes = write_ext4(&placed, &out, &options, &mut |_| Ok(())).unwrap();
         prop_assert_eq!(image.as_file().metadata().unwrap().len(), bytes);
         prop_assert!(!is_left(&out));
@@ -122,7 +144,7 @@ fn the_image_is_hardly_larger_than_its_contents() {
         tree.insert(&path(name), Inode::file(vec![1; 40 * MIB], 0o644)).unwrap();
     }
     let (_image, out) = image();
-    let mut placed = put(&tree, &erofs::reserved(), &[1, 2, 3], &out);
+    let mut placed = put(&tree, &erofs::reserved(), Tails::Apart, &[1, 2, 3], &out);
     for index in 0..200 {
         let small = Inode::file(vec![2; 20_000], 0o644);
         for tree in [&mut tree, &mut placed] {

@@ -114,7 +114,7 @@ pub(super) enum Form {
 }
 
 impl Form {
-    pub(super) fn bytes(self) -> u64 {
+    pub(super) const fn bytes(self) -> u64 {
         match self {
             Self::Compact => 32,
             Self::Extended => 64,

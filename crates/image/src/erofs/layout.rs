@@ -5,7 +5,8 @@
 //! Then the blocks of large directories, then those of files: what a guest looks up lies close
 //! together, and large contents start at blocks of their own.
 //!
-//! Contents that lie in the image already stay there. What comes first without them lies before
+//! Contents that lie in the image already stay there, but for the ends of those that are split, which
+//! follow their inodes like the ends of others. What comes first without them lies before
 //! them where there is room, and otherwise behind them; only the superblock has its fixed place. The
 //! contents of other files fill the gaps.
 
@@ -22,7 +23,7 @@ use super::format::{
     encode_device,
 };
 use super::xattr;
-use crate::in_place::{BLOCKS_MAX, InPlace, block_in};
+use crate::in_place::{BLOCKS_MAX, InPlace, Present};
 use crate::space::Space;
 
 /// An inode follows the one before it unless it would cross into the next block. Half a block at
@@ -56,8 +57,8 @@ pub(super) struct Item<'a> {
     pub(super) header: Header,
     /// Where the inode lies, in bytes from the first block of the inodes on.
     pub(super) at: u64,
-    /// The first block of contents that stay where they are.
-    pub(super) in_place: Option<u32>,
+    /// Contents that lie in the image already.
+    present: Option<Present>,
     /// Names, of a directory, in their order.
     pub(super) children: Vec<Child>,
 }
@@ -81,6 +82,11 @@ impl Item<'_> {
         }
     }
 
+    /// Where contents are that stay there: all that belongs into blocks is.
+    pub(super) fn in_place(&self) -> Option<Present> {
+        self.present.filter(|present| present.len == self.in_blocks())
+    }
+
     /// Blocks of the contents.
     fn blocks(&self) -> u64 {
         self.in_blocks().div_ceil(BLOCK_BYTES)
@@ -92,8 +98,12 @@ impl Item<'_> {
     }
 }
 
-/// Where large contents should not lie before the rest is known: there is the superblock, and room
-/// for the inodes of some thousand files beside it.
+/// The longest end of contents that always fits behind its inode, if there are no extended
+/// attributes.
+pub const TAIL_MAX: u64 = INLINE_MAX - Form::Extended.bytes();
+
+/// Where contents should not lie before the rest is known: there is the superblock, and room for the
+/// inodes of some thousand files beside it.
 pub fn reserved() -> Vec<Range<u64>> {
     std::iter::once(0..1 << 20).collect()
 }
@@ -114,8 +124,7 @@ impl<'a> Plan<'a> {
         let meta_blocks = inode_blocks + directories.map(Item::blocks).sum::<u64>();
         let meta_blocks = u32::try_from(meta_blocks).map_err(|_| WriteError::TooManyInodes)?;
 
-        let in_place = items.iter().filter_map(|item| Some((item.in_place?, item.header.size)));
-        let in_place = InPlace::new(in_place);
+        let in_place = InPlace::new(items.iter().filter_map(|item| item.present));
         let is_superblock_free = in_place.blocks().all(|blocks| blocks.start > 0);
         assert!(is_superblock_free, "a content lies in the first block of the image");
         let mut space = Space::between(in_place.blocks(), BLOCKS_MAX);
@@ -163,8 +172,8 @@ fn collect<'a>(tree: &'a Tree, out: &File) -> Result<Vec<Item<'a>>, WriteError> 
                 id: entry.id,
                 inode: entry.inode,
                 at: 0,
-                in_place: match &entry.inode.node {
-                    Node::File(content) => block_in(out, content),
+                present: match &entry.inode.node {
+                    Node::File(content) => Present::of(content, out),
                     _ => None,
                 },
                 children: Vec::new(),
@@ -260,7 +269,8 @@ fn place_metadata(space: &mut Space, blocks: u32) -> Option<u32> {
 fn place_inode(item: &mut Item<'_>, at: &mut u64) {
     let header = item.header.form.bytes() + u64::from(item.header.xattr_bytes);
     let mut len = header;
-    if item.in_place.is_none() && item.tail() > 0 && header + item.tail() <= INLINE_MAX {
+    let is_whole = item.present.is_some_and(|present| present.len == item.header.size);
+    if !is_whole && item.tail() > 0 && header + item.tail() <= INLINE_MAX {
         item.header.layout = Layout::Inline;
         len += item.tail();
     }
@@ -273,8 +283,8 @@ fn place_inode(item: &mut Item<'_>, at: &mut u64) {
 
 /// Gives the contents of an inode blocks, unless they have some.
 fn place_contents(tree: &Tree, item: &mut Item<'_>, space: &mut Space) -> Result<(), WriteError> {
-    let place = match (item.in_place, u32::try_from(item.blocks())) {
-        (Some(block), _) => Some(block),
+    let place = match (item.in_place(), u32::try_from(item.blocks())) {
+        (Some(present), _) => Some(present.block),
         (None, Ok(blocks @ 0..=GAP_BLOCKS_MAX)) => space.take_next_whole(blocks),
         (None, Ok(blocks)) => space.take_last(blocks),
         (None, Err(_)) => None,

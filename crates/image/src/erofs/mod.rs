@@ -13,6 +13,6 @@ mod xattr;
 
 pub use compress::{CompressError, Compressor, write_compressed_erofs};
 pub use error::{FormatError, ReadError};
-pub use layout::reserved;
+pub use layout::{TAIL_MAX, reserved};
 pub use reader::{Summary, list_erofs, read_erofs};
 pub use writer::{WriteError, write_erofs};

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::sync::Arc;
 
-use mote_rootfs::tree::{Content, DataRun, Device, Inode, Metadata, Node, Tree, TreePath};
+use mote_rootfs::tree::{Content, Device, Inode, Metadata, Node, Stretch, Tree, TreePath};
 
 use super::error::{Cause, FormatError, ReadError};
 use super::format::decode_device;
@@ -154,14 +154,12 @@ impl Reader<'_> {
         let file = self.file.clone();
         let in_blocks = place.blocks.end - place.blocks.start;
         let in_tail = place.tail.end - place.tail.start;
-        Ok(if in_tail == 0 {
-            Content::Stretch { file, offset: place.blocks.start, len: in_blocks }
-        } else if in_blocks == 0 {
-            Content::Stretch { file, offset: place.tail.start, len: in_tail }
-        } else {
-            let blocks = DataRun { at: 0, offset: place.blocks.start, len: in_blocks };
-            let tail = DataRun { at: in_blocks, offset: place.tail.start, len: in_tail };
-            Content::Sparse { file, len: found.header.size, data: [blocks, tail].into() }
+        let head = Stretch { file: file.clone(), offset: place.blocks.start, len: in_blocks };
+        let tail = Stretch { file, offset: place.tail.start, len: in_tail };
+        Ok(match (in_blocks, in_tail) {
+            (_, 0) => Content::Stretch(head),
+            (0, _) => Content::Stretch(tail),
+            _ => Content::Split { head, tail },
         })
     }
 }

@@ -140,19 +140,22 @@ fn what_a_killed_run_leaves_in_the_cache_is_pruned() {
     assert!(!half.exists());
 }
 
-/// Large contents need room first, then the small ones, which have to wait until all is known.
+/// The layers' contents need room first, then the overlay's, which have to wait until all is known.
 #[test]
 #[ignore = "needs the test images: run by ./test"]
 fn a_full_disk_is_told_and_nothing_stays_on_it() {
     let not_enough = [
         ("20m", "cannot be written into the image"),
-        ("76m", "caused by: the image could not be written"),
+        ("80m", "caused by: /more could not be copied into the image"),
     ];
+    let overlay = tempfile::tempdir().unwrap();
+    fs::write(overlay.path().join("more"), vec![1; 30 << 20]).unwrap();
     for (size, what) in not_enough {
         let sandbox = Sandbox::on_a_small_disk(env!("CARGO_BIN_EXE_mote"), size);
         let out = sandbox.cache().parent().unwrap().join("out.ext4");
         let args = ["image", "build", "--format", "ext4", "--size", "300m"];
-        let full = sandbox.mote(args).arg("-o").arg(out).arg(layout("debian"));
+        let build = sandbox.mote(args).arg("--overlay").arg(overlay.path());
+        let full = build.arg("-o").arg(out).arg(layout("debian"));
         full.run().expect_code(125).expect_said(&[
             what,
             "No space left on device",

@@ -1,14 +1,11 @@
 //! What a layer changes.
 
-use std::fs::File;
-use std::sync::Arc;
-
 use super::Limit;
-use super::disk::{LARGE_BYTES, Region};
 use super::limits::Budget;
+use super::place::Places;
 use super::stream::Outlet;
 use crate::tar::{Archive, ArchiveError, Data, Entry, Kind};
-use crate::tree::{Content, DataRun, Inode, Metadata, Node, PathError, TreePath};
+use crate::tree::{Content, Inode, Metadata, Node, PathError, TreePath};
 
 /// Prefix of names that hide another one (`layer.md`, "Whiteouts").
 const WHITEOUT: &[u8] = b".wh.";
@@ -75,20 +72,10 @@ impl From<Limit> for Failure {
     }
 }
 
-/// Where the archive's bytes can be found again.
-pub(super) struct Place<'a> {
-    /// A file that has them from an offset on.
-    pub(super) file: Arc<File>,
-    pub(super) offset: u64,
-    /// Where large contents go instead.
-    pub(super) region: Option<Region<'a>>,
-}
-
 impl Changes {
     /// Reads an archive to its end.
     pub(super) fn read(
-        archive: &mut Archive<Outlet>,
-        mut place: Place<'_>,
+        archive: &mut Archive<Outlet<'_>>,
         budget: &Budget,
     ) -> Result<Self, Failure> {
         let mut changes = Self::default();
@@ -98,17 +85,12 @@ impl Changes {
             if let Kind::File(data) = &entry.kind {
                 budget.take(Limit::Bytes, data.holes())?;
             }
-            changes.add(entry, &mut place, archive.reader_mut())?;
+            changes.add(entry, &mut archive.reader_mut().places)?;
         }
         Ok(changes)
     }
 
-    fn add(
-        &mut self,
-        entry: Entry,
-        place: &mut Place<'_>,
-        stream: &mut Outlet,
-    ) -> Result<(), Failure> {
+    fn add(&mut self, entry: Entry, places: &mut Places<'_>) -> Result<(), Failure> {
         // As bytes: with the prefix, the name of a whiteout may be too long for a file.
         let (directory, name) = split_last(&entry.name);
         if name.starts_with(WHITEOUT) && (name == OPAQUE || !name.starts_with(AUFS)) {
@@ -121,7 +103,7 @@ impl Changes {
         let is_linked =
             matches!(entry.kind, Kind::File(_)) && path.as_bytes().starts_with(AUFS_LINKS);
         if is_linked || !path.components().any(|name| name.starts_with(AUFS)) {
-            self.entries.push(change(path, entry, |data| place.content(data, stream)));
+            self.entries.push(change(path, entry, |data| places.content(data)));
         }
         Ok(())
     }
@@ -167,32 +149,6 @@ fn change(path: TreePath, entry: Entry, content: impl FnOnce(Data) -> Content) -
         Kind::Fifo => Node::Fifo,
     };
     Change::Put(path, Inode { node, metadata })
-}
-
-impl Place<'_> {
-    /// A content of the archive that is about to come out of `stream`.
-    fn content(&mut self, data: Data, stream: &mut Outlet) -> Content {
-        let Data { offset, len, data_runs } = data;
-        let file = self.file.clone();
-        match data_runs {
-            None if len == 0 => Content::Bytes(Arc::default()),
-            None => {
-                let region = self.region.as_mut().filter(|_| len >= LARGE_BYTES);
-                match region.and_then(|region| Some((region.take(len)?, region.disk()))) {
-                    Some((at, disk)) => {
-                        let file = disk.file.clone();
-                        stream.divert(offset..offset + len, file.clone(), at);
-                        Content::Stretch { file, offset: at, len }
-                    }
-                    None => Content::Stretch { file, offset: self.offset + offset, len },
-                }
-            }
-            Some(runs) => {
-                let moved = |run: DataRun| DataRun { offset: self.offset + run.offset, ..run };
-                Content::Sparse { file, len, data: runs.into_iter().map(moved).collect() }
-            }
-        }
-    }
 }
 
 /// What of an entry is held in memory and as long as the archive wants.

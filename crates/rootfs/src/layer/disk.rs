@@ -1,8 +1,8 @@
-//! A disk in the making, on which large contents lie from the beginning.
+//! A disk in the making, on which contents lie from the beginning.
 //!
-//! Small contents have to wait until the whole tree is known. Large ones are written once, where
-//! they stay: what an image costs is then hardly more than to inflate its layers and to write the
-//! result.
+//! What fills no block has to wait until the whole tree is known. Everything else is written once,
+//! where it stays: what an image costs is then hardly more than to inflate its layers and to write
+//! the result.
 
 use std::fs::File;
 use std::ops::Range;
@@ -11,21 +11,17 @@ use std::sync::Arc;
 use super::LayerSource;
 
 /// Contents lie at multiples of this, the block size of all formats.
-const BLOCK_BYTES: u64 = 4096;
+pub(super) const BLOCK_BYTES: u64 = 4096;
 
 /// Longer than any file system has files, and far from what a number can hold.
 const FILE_BYTES_MAX: u64 = 1 << 60;
-
-/// From this length on, contents go to the disk: the end of their last block, which stays empty, is
-/// at most a sixteenth of them.
-pub(super) const LARGE_BYTES: u64 = 16 * BLOCK_BYTES;
 
 /// A disk in the making.
 ///
 /// Each layer that says how long it is inflated has a region of its own, in the order of the
 /// layers, so that the places do not depend on which one is read first. It is as long as the layer:
 /// the headers and small contents make up for the ends of blocks. Contents that find no room in it
-/// are small ones in this regard.
+/// are treated like small ones.
 #[derive(Debug)]
 pub struct Disk {
     /// The image, still empty.
@@ -34,9 +30,12 @@ pub struct Disk {
     pub reserved: Vec<Range<u64>>,
     /// Where contents may lie at most.
     pub end: u64,
+    /// The most bytes that the format keeps with an inode, if they are the end of its contents and
+    /// fill no block.
+    pub tail_max: u64,
 }
 
-/// Where the large contents of one layer may lie.
+/// Where the contents of one layer may lie.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Region<'a> {
     disk: &'a Disk,
@@ -113,7 +112,7 @@ mod tests {
 
     fn disk(reserved: &[Range<u64>], end: u64) -> Disk {
         let file = Arc::new(tempfile::tempfile().unwrap());
-        Disk { file, reserved: reserved.to_vec(), end }
+        Disk { file, reserved: reserved.to_vec(), end, tail_max: 0 }
     }
 
     #[test]

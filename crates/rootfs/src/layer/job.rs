@@ -6,8 +6,9 @@ use std::thread;
 
 use sha2::{Digest, Sha256};
 
-use super::changes::{Changes, Failure, Place};
+use super::changes::{Changes, Failure};
 use super::inflate::{Blob, inflated};
+use super::place::{Places, Rest};
 use super::read::{Progress, Work};
 use super::stream::{Digests, Inlet, Outlet, stream};
 use super::{Compression, LayerError, LayerSource, Limit};
@@ -28,14 +29,14 @@ impl Job<'_> {
         let compression = self.layer.compression.of(&blob);
         let compression = compression.map_err(|source| self.unreadable(source))?;
         let region = self.work.regions[self.index];
-        let (place, spool) = match (&blob, compression) {
-            (Content::Stretch { file, offset, .. }, Compression::None) => {
-                (Place { file: file.clone(), offset: *offset, region }, None)
+        let rest = match (&blob, compression) {
+            (Content::Stretch(stretch), Compression::None) => {
+                Rest::Archive { file: stretch.file.clone(), offset: stretch.offset }
             }
             _ => {
-                let spool = tempfile::tempfile_in(self.work.spool_dir);
-                let spool = Arc::new(spool.map_err(|source| self.unspoolable(source))?);
-                (Place { file: spool.clone(), offset: 0, region }, Some(spool))
+                let file = tempfile::tempfile_in(self.work.spool_dir);
+                let file = Arc::new(file.map_err(|source| self.unspoolable(source))?);
+                Rest::Spool { file, len: 0 }
             }
         };
         // Not compressed, both digests are of the same bytes, which are digested once.
@@ -45,13 +46,13 @@ impl Job<'_> {
         };
         let wanted = |digest: Option<_>| digest.map(|_| Sha256::new());
         let digests = Digests { blob: wanted(of_blob), archive: wanted(of_archive) };
-        let (inlet, outlet) = stream(spool, digests);
+        let (inlet, outlet) = stream(Places::new(region, rest), digests);
         thread::scope(|scope| {
             let pump = || self.pump(&blob, compression, of_blob.is_some(), inlet);
             let pump = thread::Builder::new()
                 .spawn_scoped(scope, pump)
                 .map_err(|source| LayerError::Thread { source })?;
-            let changes = self.changes(outlet, place, compression);
+            let changes = self.changes(outlet, compression);
             let pumped = pump.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             match (pumped, changes) {
                 // That the bytes are the wrong ones says more than what is wrong with them,
@@ -107,15 +108,10 @@ impl Job<'_> {
     }
 
     /// Reads the archive that comes out of `outlet`.
-    fn changes(
-        &self,
-        outlet: Outlet,
-        place: Place<'_>,
-        compression: Compression,
-    ) -> Result<Changes, LayerError> {
+    fn changes(&self, outlet: Outlet<'_>, compression: Compression) -> Result<Changes, LayerError> {
         let layer = || self.layer.name.clone();
         let mut archive = Archive::new(outlet);
-        let changes = match Changes::read(&mut archive, place, self.work.budget) {
+        let changes = match Changes::read(&mut archive, self.work.budget) {
             Ok(changes) => Ok(changes),
             Err(Failure::Limit(limit)) => return Err(self.exceeded(limit)),
             Err(Failure::Archive(ArchiveError::Read(source))) => {
@@ -162,8 +158,8 @@ impl Job<'_> {
         LayerError::Spool { layer: self.layer.name.clone(), source }
     }
 
-    fn unwritable(&self, outlet: &Outlet, source: io::Error) -> LayerError {
-        match outlet.diversion_failed {
+    fn unwritable(&self, outlet: &Outlet<'_>, source: io::Error) -> LayerError {
+        match outlet.places.disk_failed {
             true => LayerError::Disk { layer: self.layer.name.clone(), source },
             false => self.unspoolable(source),
         }

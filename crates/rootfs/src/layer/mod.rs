@@ -1,9 +1,10 @@
 //! Layers: what container images are made of, and the archives that are a tree by themselves.
 //!
-//! Each layer is inflated once, into an unlinked file of its own, the spool; the tree's contents
-//! are stretches of that file. Of a layer that is not compressed, they are stretches of the layer.
-//! Contents are thus never held in memory, and nothing is unpacked. Where the tree is to become a
-//! [`Disk`], large contents are written into that instead, and not copied later.
+//! Each layer is inflated once, and its contents are written into an unlinked file of its own, the
+//! spool; the tree's contents are stretches of that file. Of a layer that is not compressed, they
+//! are stretches of the layer. Contents are thus never held in memory, and nothing is unpacked.
+//! Where the tree is to become a [`Disk`], what fills blocks is written into that instead, and not
+//! copied later.
 //!
 //! Layers are applied as the OCI image specification 1.1 says (`layer.md`). Where it is silent:
 //!
@@ -33,6 +34,7 @@ mod error;
 mod inflate;
 mod job;
 mod limits;
+mod place;
 mod read;
 mod source;
 mod stream;

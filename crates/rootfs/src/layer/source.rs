@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::sync::Arc;
 
-use crate::tree::Content;
+use crate::tree::{Content, Stretch};
 
 /// One layer, as it lies somewhere.
 #[derive(Clone, Debug)]
@@ -42,7 +42,7 @@ impl LayerSource {
         Ok(match &self.blob {
             Content::HostFile { path, offset, len } => {
                 let file = Arc::new(File::open(path.as_path())?);
-                Content::Stretch { file, offset: *offset, len: *len }
+                Content::Stretch(Stretch { file, offset: *offset, len: *len })
             }
             blob => blob.clone(),
         })

@@ -1,15 +1,12 @@
 //! The bytes of a layer, on their way from the thread that inflates to the one that digests and
 //! reads the archive. Inflating takes longest.
 
-use std::collections::VecDeque;
-use std::fs::File;
 use std::io::{self, BufRead, Read};
-use std::ops::Range;
-use std::os::unix::fs::FileExt;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 
 use sha2::{Digest, Sha256};
+
+use super::place::Places;
 
 /// Length of one chunk: fits a processor's cache, and is worth a system call.
 const CHUNK: usize = 256 << 10;
@@ -31,19 +28,14 @@ pub(super) struct Inlet {
 }
 
 /// Where the archive comes out, read in place. Every byte goes into the digest before it is seen, and
-/// into a file afterwards: the spool, or another one that was named in time.
-pub(super) struct Outlet {
+/// afterwards where it is wanted.
+pub(super) struct Outlet<'a> {
     full: Receiver<Chunk>,
     empty: Sender<Vec<u8>>,
     chunk: Vec<u8>,
     used: usize,
-    spool: Option<Arc<File>>,
-    diversions: VecDeque<Diversion>,
-    /// Set when such another file could not be written to.
-    pub(super) diversion_failed: bool,
+    pub(super) places: Places<'a>,
     digests: Digests<Sha256>,
-    /// Where the chunk begins in the archive.
-    position: u64,
 }
 
 /// Of those that are wanted.
@@ -53,15 +45,8 @@ pub(super) struct Digests<D> {
     pub(super) archive: Option<D>,
 }
 
-/// Bytes of the stream that go into another file than the spool.
-struct Diversion {
-    range: Range<u64>,
-    file: Arc<File>,
-    at: u64,
-}
-
-/// A stream that writes itself into `spool` and digests itself, where that is wanted.
-pub(super) fn stream(spool: Option<Arc<File>>, digests: Digests<Sha256>) -> (Inlet, Outlet) {
+/// A stream that digests itself, and writes itself where it is wanted.
+pub(super) fn stream(places: Places<'_>, digests: Digests<Sha256>) -> (Inlet, Outlet<'_>) {
     let (full, full_outlet) = sync_channel(CHUNKS);
     let (empty_outlet, empty) = channel();
     for _ in 0..CHUNKS {
@@ -72,11 +57,8 @@ pub(super) fn stream(spool: Option<Arc<File>>, digests: Digests<Sha256>) -> (Inl
         empty: empty_outlet,
         chunk: Vec::new(),
         used: 0,
-        spool,
-        diversions: VecDeque::new(),
-        diversion_failed: false,
+        places,
         digests,
-        position: 0,
     };
     (Inlet { full, empty }, outlet)
 }
@@ -121,42 +103,7 @@ fn read_full(reader: &mut dyn Read, buf: &mut [u8]) -> io::Result<usize> {
     Ok(filled)
 }
 
-impl Outlet {
-    /// Has bytes that come next, or later, written to `at` of another file. Ranges ascend from call
-    /// to call.
-    pub(super) fn divert(&mut self, range: Range<u64>, file: Arc<File>, at: u64) {
-        self.diversions.push_back(Diversion { range, file, at });
-    }
-
-    /// Writes the chunk.
-    fn write(&mut self) -> io::Result<()> {
-        let end = self.position + self.chunk.len() as u64;
-        while self.position < end {
-            let from = self.chunk.len() - (end - self.position) as usize;
-            let bytes = |to: u64| &self.chunk[from..from + (to - self.position) as usize];
-            match self.diversions.front() {
-                Some(next) if next.range.start <= self.position => {
-                    let to = next.range.end.min(end);
-                    let at = next.at + (self.position - next.range.start);
-                    let written = next.file.write_all_at(bytes(to), at);
-                    written.inspect_err(|_| self.diversion_failed = true)?;
-                    if to == next.range.end {
-                        self.diversions.pop_front();
-                    }
-                    self.position = to;
-                }
-                next => {
-                    let to = next.map_or(end, |next| next.range.start.min(end));
-                    if let Some(spool) = &self.spool {
-                        spool.write_all_at(bytes(to), self.position)?;
-                    }
-                    self.position = to;
-                }
-            }
-        }
-        Ok(())
-    }
-
+impl Outlet<'_> {
     /// Reads what is left, and gives the digests of all.
     pub(super) fn finish(&mut self) -> io::Result<Digests<[u8; 32]>> {
         loop {
@@ -197,11 +144,11 @@ impl Outlet {
     }
 }
 
-impl BufRead for Outlet {
+impl BufRead for Outlet<'_> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.used == self.chunk.len() {
             self.used = 0;
-            self.write()?;
+            self.places.write(&self.chunk)?;
             let read = std::mem::take(&mut self.chunk);
             if read.capacity() > 0 {
                 self.give_back(read);
@@ -216,7 +163,7 @@ impl BufRead for Outlet {
     }
 }
 
-impl Read for Outlet {
+impl Read for Outlet<'_> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let count = self.fill_buf()?.read(buf)?;
         self.consume(count);

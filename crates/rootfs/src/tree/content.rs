@@ -27,14 +27,14 @@ pub enum Content {
         /// Number of bytes.
         len: u64,
     },
-    /// `len` bytes from `offset` on of a file that is open.
-    Stretch {
-        /// The file, which many contents may share.
-        file: Arc<File>,
-        /// First byte.
-        offset: u64,
-        /// Number of bytes.
-        len: u64,
+    /// Bytes of a file that is open.
+    Stretch(Stretch),
+    /// Two stretches, one behind the other.
+    Split {
+        /// The first bytes.
+        head: Stretch,
+        /// The last bytes.
+        tail: Stretch,
     },
     /// `len` bytes of which some lie in a file that is open; the rest is holes, which read as
     /// zeros.
@@ -46,6 +46,17 @@ pub enum Content {
         /// What is not a hole: ascending, apart, not empty, and within `len`.
         data: Arc<[DataRun]>,
     },
+}
+
+/// `len` bytes from `offset` on of a file that is open.
+#[derive(Clone, Debug)]
+pub struct Stretch {
+    /// The file, which many contents may share.
+    pub file: Arc<File>,
+    /// First byte.
+    pub offset: u64,
+    /// Number of bytes.
+    pub len: u64,
 }
 
 /// A stretch of a sparse file that holds data.
@@ -64,9 +75,9 @@ impl Content {
     pub fn len(&self) -> u64 {
         match self {
             Self::Bytes(bytes) => bytes.len() as u64,
-            Self::HostFile { len, .. } | Self::Stretch { len, .. } | Self::Sparse { len, .. } => {
-                *len
-            }
+            Self::HostFile { len, .. } | Self::Sparse { len, .. } => *len,
+            Self::Stretch(stretch) => stretch.len,
+            Self::Split { head, tail } => head.len + tail.len,
         }
     }
 
@@ -84,19 +95,26 @@ impl Content {
     ///
     /// When the host's file cannot be opened.
     pub fn open(&self) -> io::Result<ContentReader> {
-        let whole = |offset, len| Arc::from([DataRun { at: 0, offset, len }]);
-        let (file, data) = match self {
+        let run = |at, offset, len| DataRun { at, offset, len };
+        let (file, tail, data) = match self {
             Self::Bytes(bytes) => {
                 let source = Source::Memory(bytes.clone());
                 return Ok(ContentReader { source, at: 0, len: self.len() });
             }
             Self::HostFile { path, offset, len } => {
-                (Arc::new(File::open(path.as_path())?), whole(*offset, *len))
+                let file = Arc::new(File::open(path.as_path())?);
+                (file, None, Arc::from([run(0, *offset, *len)]))
             }
-            Self::Stretch { file, offset, len } => (file.clone(), whole(*offset, *len)),
-            Self::Sparse { file, data, .. } => (file.clone(), data.clone()),
+            Self::Stretch(Stretch { file, offset, len }) => {
+                (file.clone(), None, Arc::from([run(0, *offset, *len)]))
+            }
+            Self::Split { head, tail } => {
+                let data = [run(0, head.offset, head.len), run(head.len, tail.offset, tail.len)];
+                (head.file.clone(), Some(tail.file.clone()), Arc::from(data))
+            }
+            Self::Sparse { file, data, .. } => (file.clone(), None, data.clone()),
         };
-        let source = Source::File { file, data, next: 0 };
+        let source = Source::Files { file, tail, data, next: 0 };
         Ok(ContentReader { source, at: 0, len: self.len() })
     }
 
@@ -111,10 +129,13 @@ impl Content {
         reader.read_exact(buf)
     }
 
-    /// The place of the first byte in `file`, if the content is a stretch of that very file.
-    pub fn place_in(&self, file: &File) -> Option<u64> {
+    /// Where the content, or the head of a [split](Self::Split) one, lies in that very file.
+    pub fn place_in(&self, file: &File) -> Option<Range<u64>> {
         match self {
-            Self::Stretch { file: own, offset, .. } if std::ptr::eq(&**own, file) => Some(*offset),
+            Self::Stretch(stretch) | Self::Split { head: stretch, .. } => {
+                let begin = stretch.offset;
+                std::ptr::eq(&*stretch.file, file).then(|| begin..begin + stretch.len)
+            }
             _ => None,
         }
     }
@@ -163,14 +184,22 @@ impl Content {
             (Self::HostFile { path, offset, .. }, Self::HostFile { path: p, offset: o, .. }) => {
                 path == p && offset == o
             }
-            (Self::Stretch { file, offset, .. }, Self::Stretch { file: f, offset: o, .. }) => {
-                Arc::ptr_eq(file, f) && offset == o
+            (Self::Stretch(one), Self::Stretch(other)) => one.lies_with(other),
+            (Self::Split { head, tail }, Self::Split { head: h, tail: t }) => {
+                head.len == h.len && head.lies_with(h) && tail.lies_with(t)
             }
             (Self::Sparse { file, data, .. }, Self::Sparse { file: f, data: d, .. }) => {
                 Arc::ptr_eq(file, f) && data == d
             }
             _ => false,
         }
+    }
+}
+
+impl Stretch {
+    /// Whether both begin with the same byte of the same file.
+    fn lies_with(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.file, &other.file) && self.offset == other.offset
     }
 }
 
@@ -213,8 +242,10 @@ pub struct ContentReader {
 #[derive(Debug)]
 enum Source {
     Memory(Arc<[u8]>),
-    File {
+    Files {
         file: Arc<File>,
+        /// Of the last run, if that lies in another file.
+        tail: Option<Arc<File>>,
         data: Arc<[DataRun]>,
         /// The run that is being read, or comes next.
         next: usize,
@@ -231,9 +262,11 @@ impl ContentReader {
             Source::Memory(bytes) => {
                 out.write_all_at(&bytes[range.start as usize..range.end as usize], at)?;
             }
-            Source::File { file, data, .. } => {
+            Source::Files { file, tail, data, .. } => {
                 let first = data.partition_point(|run| run.at + run.len <= range.start);
-                for run in data[first..].iter().take_while(|run| run.at < range.end) {
+                let runs = data.iter().enumerate().skip(first);
+                for (index, run) in runs.take_while(|(_, run)| run.at < range.end) {
+                    let file = file_of(index, file, tail.as_ref(), data);
                     let start = run.at.max(range.start);
                     let len = (run.at + run.len).min(range.end) - start;
                     let offset = run.offset + (start - run.at);
@@ -264,13 +297,16 @@ impl Source {
     fn read_at(&mut self, at: u64, buf: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Memory(bytes) => (&bytes[at as usize..]).read(buf),
-            Self::File { file, data, next } => {
+            Self::Files { file, tail, data, next } => {
                 while data.get(*next).is_some_and(|run| run.at + run.len <= at) {
                     *next += 1;
                 }
                 let run = data.get(*next);
                 match run.map_or(u64::MAX, |run| run.at.saturating_sub(at)) {
-                    0 => read_run(file, data[*next], at, buf),
+                    0 => {
+                        let file = file_of(*next, file, tail.as_ref(), data);
+                        read_run(file, data[*next], at, buf)
+                    }
                     hole => {
                         let count = usize::try_from(hole).unwrap_or(usize::MAX).min(buf.len());
                         buf[..count].fill(0);
@@ -280,6 +316,16 @@ impl Source {
             }
         }
     }
+}
+
+/// The file of a run.
+fn file_of<'a>(
+    index: usize,
+    file: &'a File,
+    tail: Option<&'a Arc<File>>,
+    data: &[DataRun],
+) -> &'a File {
+    tail.filter(|_| index + 1 == data.len()).map_or(file, |tail| tail)
 }
 
 fn read_run(file: &File, run: DataRun, at: u64, buf: &mut [u8]) -> io::Result<usize> {
@@ -326,6 +372,10 @@ mod tests {
         Arc::new(file)
     }
 
+    fn stretch(offset: u64, len: u64) -> Stretch {
+        Stretch { file: digits(), offset, len }
+    }
+
     fn sparse(len: u64, data: &[(u64, u64, u64)]) -> Content {
         let run = |&(at, offset, len): &(u64, u64, u64)| DataRun { at, offset, len };
         Content::Sparse { file: digits(), len, data: data.iter().map(run).collect() }
@@ -341,11 +391,13 @@ mod tests {
     #[test]
     fn every_kind_is_read_and_copied_alike() {
         let (_dir, host) = host_file(2, 5);
-        let table: [(Content, &[u8]); 7] = [
+        let split = Content::Split { head: stretch(4, 3), tail: stretch(1, 2) };
+        let table: [(Content, &[u8]); 8] = [
             (Content::from("23456"), b"23456"),
             (Content::from(""), b""),
             (host, b"23456"),
-            (Content::Stretch { file: digits(), offset: 2, len: 5 }, b"23456"),
+            (Content::Stretch(stretch(2, 5)), b"23456"),
+            (split, b"45612"),
             (sparse(12, &[(1, 7, 2), (3, 0, 1), (8, 5, 4)]), b"\x00780\0\0\0\x005678"),
             (sparse(4, &[(0, 3, 1)]), b"3\0\0\0"),
             (sparse(3, &[]), b"\0\0\0"),
@@ -355,7 +407,8 @@ mod tests {
             let out = tempfile::tempfile().unwrap();
             out.set_len(2 + content.len()).unwrap();
             content.copy_to(&out, 2).unwrap();
-            let copied = Content::Stretch { file: Arc::new(out), offset: 2, len: content.len() };
+            let copied =
+                Content::Stretch(Stretch { file: Arc::new(out), offset: 2, len: content.len() });
             assert_eq!(read(&copied), bytes);
             assert_eq!(copied, content);
         }
@@ -365,7 +418,8 @@ mod tests {
     fn a_range_is_copied_as_it_is_read() {
         let (_dir, host) = host_file(2, 8);
         let holes = sparse(9, &[(1, 7, 2), (3, 0, 1), (6, 5, 2)]);
-        for content in [Content::from("23456789"), host, holes] {
+        let split = Content::Split { head: stretch(3, 5), tail: stretch(0, 4) };
+        for content in [Content::from("23456789"), host, split, holes] {
             let whole = read(&content);
             for start in 0..whole.len() {
                 for end in start..=whole.len() {
@@ -373,7 +427,7 @@ mod tests {
                     let len = (end - start) as u64;
                     out.set_len(2 + len).unwrap();
                     content.copy_range_to(start as u64..end as u64, &out, 2).unwrap();
-                    let copied = Content::Stretch { file: Arc::new(out), offset: 2, len };
+                    let copied = Content::Stretch(Stretch { file: Arc::new(out), offset: 2, len });
                     assert_eq!(read(&copied), whole[start..end], "{start}..{end}");
                     let mut reader = content.open().unwrap();
                     reader.copy_to(&tempfile::tempfile().unwrap(), 0, end as u64).unwrap();
@@ -403,7 +457,7 @@ mod tests {
         let out = tempfile::tempfile().unwrap();
         out.write_all_at(b"......", 0).unwrap();
         sparse(5, &[(1, 4, 2)]).copy_to(&out, 1).unwrap();
-        let out = Content::Stretch { file: Arc::new(out), offset: 0, len: 6 };
+        let out = Content::Stretch(Stretch { file: Arc::new(out), offset: 0, len: 6 });
         assert_eq!(read(&out), b"..45..");
     }
 
@@ -425,6 +479,10 @@ mod tests {
         assert_ne!(host, Content::from("013"));
         assert_ne!(host, Content::from("0123"));
         assert_eq!(sparse(3, &[(1, 1, 1)]), Content::from("\x001\0"));
+        let split = Content::Split { head: stretch(4, 1), tail: stretch(0, 2) };
+        assert_eq!(split, split.clone());
+        assert_eq!(split, Content::from("401"));
+        assert_ne!(split, Content::Split { head: stretch(4, 2), tail: stretch(0, 1) });
         let gone = host_file(0, 3).1;
         assert_eq!(gone, gone.clone());
         assert_ne!(gone, Content::from("012"));

@@ -11,7 +11,7 @@ mod resolve;
 mod walk;
 
 pub use arena::{Tree, TreeError};
-pub use content::{Content, ContentReader, DataRun};
+pub use content::{Content, ContentReader, DataRun, Stretch};
 pub use inode::{Device, Inode, Metadata, Node, SOURCE_DATE_EPOCH, Xattrs};
 pub use path::{NAME_MAX, PATH_MAX, PathError, TreePath};
 pub use resolve::ResolveError;

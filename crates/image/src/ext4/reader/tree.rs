@@ -5,7 +5,7 @@ use std::fs::File;
 use std::sync::Arc;
 
 use mote_rootfs::tree::{
-    Content, DataRun, Device, Inode, Metadata, Node, PATH_MAX, Tree, TreePath,
+    Content, DataRun, Device, Inode, Metadata, Node, PATH_MAX, Stretch, Tree, TreePath,
 };
 
 use super::error::{Cause, FormatError, ReadError};
@@ -194,7 +194,7 @@ impl Reader<'_> {
         Ok(match data[..] {
             _ if len == 0 => Content::from(""),
             [DataRun { at: 0, offset, len: run }] if run == len => {
-                Content::Stretch { file, offset, len }
+                Content::Stretch(Stretch { file, offset, len })
             }
             _ => Content::Sparse { file, len, data: data.into() },
         })

@@ -16,7 +16,7 @@ use crate::ext4::format::inode::{
 };
 use crate::ext4::format::xattr::{self, Unfit, Xattr};
 use crate::ext4::format::{FIRST_INODE, LOST_AND_FOUND, ROOT_INODE};
-use crate::in_place::{InPlace, block_in};
+use crate::in_place::{InPlace, Present};
 
 /// Most names of a file (`EXT4_LINK_MAX` of `fs/ext4/ext4.h`). A directory with more
 /// subdirectories says that it has one, with the feature `dir_nlink`.
@@ -37,8 +37,8 @@ pub(super) struct Draft<'a> {
     /// Bytes.
     pub(super) size: u64,
     pub(super) body: Body<'a>,
-    /// The first block of contents that stay where they are.
-    pub(super) in_place: Option<u32>,
+    /// Contents that stay where they are.
+    pub(super) in_place: Option<Present>,
     /// Bytes behind the inode's fields.
     pub(super) inode_xattrs: Option<Box<[u8; INODE_LEN - XATTRS_AT]>>,
     pub(super) xattr_block: Option<Box<[u8; BLOCK_LEN]>>,
@@ -77,8 +77,7 @@ impl<'a> Drafts<'a> {
             next_number: FIRST_INODE + 1,
         };
         let mut directories = drafts.number(tree, out)?;
-        let in_place = drafts.inodes.iter().filter_map(|draft| Some((draft.in_place?, draft.size)));
-        drafts.in_place = InPlace::new(in_place);
+        drafts.in_place = InPlace::new(drafts.inodes.iter().filter_map(|draft| draft.in_place));
         drafts.add_lost_and_found(&mut directories);
         drafts.fill_directories(tree, &directories, seed)?;
         drafts.inodes.sort_by_key(|draft| draft.number);
@@ -257,7 +256,9 @@ fn draft<'a>(entry: Entry<'a>, number: u32, out: &File) -> Result<Draft<'a>, Wri
         flags: if matches!(body, Body::Inode(_)) { 0 } else { flags::EXTENTS },
         size,
         in_place: match body {
-            Body::Content(content) => block_in(out, content),
+            Body::Content(content) => Present::of(content, out).inspect(|present| {
+                assert_eq!(present.len, size, "the image has not all of a content");
+            }),
             _ => None,
         },
         body,

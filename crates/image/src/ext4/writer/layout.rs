@@ -10,7 +10,7 @@ use crate::ext4::format::extent::{
     Child, EXTENT_BLOCKS_MAX, Extent, ROOT_ENTRIES, capacity, put_index, put_leaf,
 };
 use crate::ext4::format::inode::{BLOCK_LEN as INODE_BLOCK_LEN, kind};
-use crate::in_place::InPlace;
+use crate::in_place::{InPlace, Present};
 use crate::space::Space;
 
 /// Where everything lies.
@@ -161,7 +161,9 @@ impl Placer {
 
     fn inode(&mut self, draft: &Draft<'_>) -> Placed {
         let extents = match draft.in_place {
-            Some(first) => extents_at(first, draft.size.div_ceil(BLOCK_LEN as u64) as u32),
+            Some(Present { block, len }) => {
+                extents_at(block, len.div_ceil(BLOCK_LEN as u64) as u32)
+            }
             None => self.extents(draft),
         };
         let nodes = match draft.body {

@@ -5,6 +5,7 @@ mod tools;
 mod umoci;
 
 use std::io::{Read, Write};
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use mote_process::Cancel;
@@ -12,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Compression, Disk, LayerError, LayerSource, Limits, Progress, Spool, read_layers};
 use crate::tar::testing::{Member, archive};
-use crate::tree::{Content, Node, Tree, TreePath};
+use crate::tree::{Content, Node, Stretch, Tree, TreePath};
 
 fn layer(name: &str, bytes: Vec<u8>) -> LayerSource {
     LayerSource {
@@ -44,7 +45,8 @@ fn read_within(layers: &[LayerSource], limits: &Limits) -> Result<Tree, LayerErr
 
 fn disk() -> Disk {
     let file = Arc::new(tempfile::tempfile().unwrap());
-    Disk { file, reserved: vec![0..8192, 1 << 20..(1 << 20) + 4096], end: u64::MAX }
+    let reserved = vec![0..8192, 1 << 20..(1 << 20) + 4096];
+    Disk { file, reserved, end: u64::MAX, tail_max: 100 }
 }
 
 fn read(layers: &[LayerSource]) -> Result<Tree, LayerError> {
@@ -313,7 +315,10 @@ fn contents_of_a_plain_file_stay_where_they_are() {
     let source = LayerSource { blob, digest, diff_id: digest, ..layer("l", Vec::new()) };
     let tree = read(&[source]).unwrap();
     let inode = tree.get(&TreePath::parse("f").unwrap()).unwrap();
-    assert!(matches!(inode.node, Node::File(Content::Stretch { offset: 517, len: 7, .. })));
+    assert!(matches!(
+        inode.node,
+        Node::File(Content::Stretch(Stretch { offset: 517, len: 7, .. }))
+    ));
     assert_eq!(content(&tree, "f"), b"content");
 }
 
@@ -465,7 +470,7 @@ fn noise(len: usize, seed: u64) -> Vec<u8> {
 }
 
 /// The places of contents on the disk, and that they are there.
-fn places(layers: &[LayerSource], disk: &Disk) -> Vec<(String, Option<u64>)> {
+fn places(layers: &[LayerSource], disk: &Disk) -> Vec<(String, Option<Range<u64>>)> {
     let dir = tempfile::tempdir().unwrap();
     let spool = Spool { dir: dir.path(), disk: Some(disk) };
     let tree = read_layers(layers, spool, &Limits::default(), 2, &Cancel::default(), &|_| {});
@@ -479,26 +484,30 @@ fn places(layers: &[LayerSource], disk: &Disk) -> Vec<(String, Option<u64>)> {
 }
 
 #[test]
-fn large_contents_lie_where_they_stay() {
+fn what_fills_blocks_lies_where_it_stays() {
     let member = |name: &str, len, seed| Member::file(name, &noise(len, seed));
     let lower = archive(&[
         member("big", 300_000, 1),
         member("gone", 70_000, 2),
-        member("small", 65_535, 3),
-        member("least", 65_536, 4),
+        member("small", 4095, 3),
+        member("split", 8192 + 100, 4),
+        member("whole", 8192 + 101, 5),
+        member("least", 4096, 6),
     ]);
-    let upper = archive(&[file(".wh.gone", ""), member("sub/upper", 100_000, 5)]);
-    let expect = |bytes: &[(&str, Option<u64>)]| {
-        bytes.iter().map(|&(path, at)| (path.to_owned(), at)).collect::<Vec<_>>()
+    let upper = archive(&[file(".wh.gone", ""), member("sub/upper", 100_000, 7)]);
+    let at = |block: u64, len| Some(block * 4096..block * 4096 + len);
+    let expect = |places: &[(&str, Option<Range<u64>>)]| {
+        places.iter().map(|(path, place)| ((*path).to_owned(), place.clone())).collect::<Vec<_>>()
     };
-    assert_eq!(lower.len(), 504_320);
-    let region_end = 8192 + 504_320_u64.next_multiple_of(4096);
+    let upper_block = 2 + (lower.len() as u64).div_ceil(4096);
     // 300,000 bytes take 74 blocks, and 70,000 take 18.
     let expected = expect(&[
-        ("/big", Some(8192)),
-        ("/least", Some(8192 + 92 * 4096)),
+        ("/big", at(2, 300_000)),
+        ("/least", at(2 + 74 + 18 + 2 + 3, 4096)),
         ("/small", None),
-        ("/sub/upper", Some(region_end)),
+        ("/split", at(2 + 74 + 18, 8192)),
+        ("/sub/upper", at(upper_block, 100_000)),
+        ("/whole", at(2 + 74 + 18 + 2, 8293)),
     ]);
     let whole = |bytes: &[u8]| zstd::bulk::compress(bytes, 1).unwrap();
     for compress in [<[u8]>::to_vec, gzip, whole] {
@@ -508,7 +517,27 @@ fn large_contents_lie_where_they_stay() {
     // What does not say how long it is has no place of its own.
     let streamed = zstd::stream::encode_all(&*lower, 1).unwrap();
     let layers = [layer("lower", streamed), layer("upper", gzip(&upper))];
-    let expected =
-        expect(&[("/big", None), ("/least", None), ("/small", None), ("/sub/upper", Some(8192))]);
-    assert_eq!(places(&layers, &disk()), expected);
+    let [lower @ .., (upper, place), whole] = &places(&layers, &disk())[..] else { panic!() };
+    assert!(lower.iter().chain([whole]).all(|(_, place)| place.is_none()), "{lower:?}");
+    assert_eq!((upper.as_str(), place), ("/sub/upper", &at(2, 100_000)));
+}
+
+#[test]
+fn what_does_not_lie_on_the_disk_lies_in_the_spool_without_gaps() {
+    let members: Vec<_> = (0..2000)
+        .map(|index: usize| Member::file(format!("f{index}"), &noise(index, index as u64)))
+        .collect();
+    let bytes = archive(&members);
+    let dir = tempfile::tempdir().unwrap();
+    let spool = Spool { dir: dir.path(), disk: None };
+    let (limits, cancel) = (Limits::default(), Cancel::default());
+    let tree = read_layers(&[layer("l", gzip(&bytes))], spool, &limits, 1, &cancel, &|_| {});
+    let tree = tree.unwrap();
+    let Node::File(Content::Stretch(last)) =
+        &tree.get(&TreePath::parse("f1999").unwrap()).unwrap().node
+    else {
+        panic!()
+    };
+    assert_eq!(last.file.metadata().unwrap().len(), (0..2000).sum::<u64>());
+    assert_eq!(content(&tree, "f1234"), noise(1234, 1234));
 }
