@@ -27,7 +27,8 @@ fuzz_target!(|input: &[u8]| {
     if let Ok(tree) = read(None) {
         check(&tree);
         let file = Arc::new(tempfile::tempfile_in("/dev/shm").expect("there is room"));
-        let disk = Disk { file, reserved: vec![0..4096, 1 << 16..1 << 17], end: 1 << 20 };
+        let reserved = vec![0..4096, 1 << 16..1 << 17];
+        let disk = Disk { file, reserved, end: 1 << 20, tail_max: 1000 };
         let onto_disk = read(Some(&disk)).expect("the same bytes are the same tree");
         check(&onto_disk);
         assert_eq!(onto_disk, tree);

@@ -1,12 +1,14 @@
 //! From the bytes of a blob to those of the archive.
 
 use std::io::{self, BufReader, Read};
+use std::ops::Range;
 
 use liblzma::stream::{CONCATENATED, Stream};
 
 use super::Compression;
-use super::stream::Inlet;
-use crate::tree::{Content, ContentReader};
+use super::gzip::Gzip;
+use super::input::Blob;
+use super::stream::CHUNK;
 
 /// How much is read from the blob at once.
 const READ: usize = 128 << 10;
@@ -14,59 +16,45 @@ const READ: usize = 128 << 10;
 /// Most memory that xz may take. `xz -9` takes 65 MiB; larger dictionaries are made on purpose.
 const XZ_MEMORY: u64 = 128 << 20;
 
-/// The inflated bytes of a blob.
-pub(super) fn inflated<'a>(
-    blob: &'a mut Blob<'_>,
+/// Gives the bytes of the archive.
+pub(super) trait Decoder {
+    /// Puts the next bytes into a part of a buffer, which is empty at their end.
+    fn decode(&mut self, buffer: &mut [u8]) -> io::Result<Range<usize>>;
+}
+
+/// The inflated bytes of a blob. `is_digested`: whether these are compared with a digest, beside
+/// which the checks of gzip say nothing.
+pub(super) fn inflated<'b>(
+    blob: &'b mut Blob<'_>,
     compression: Compression,
-) -> io::Result<Box<dyn Read + 'a>> {
+    is_digested: bool,
+) -> io::Result<Box<dyn Decoder + 'b>> {
     let buffered = |blob| BufReader::with_capacity(READ, blob);
     Ok(match compression {
-        Compression::Auto | Compression::None => Box::new(blob),
-        Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(buffered(blob))),
+        Compression::Auto | Compression::None => Box::new(Reader(blob)),
+        Compression::Gzip => Box::new(Gzip::new(blob, !is_digested)),
         // Takes windows of at most 128 MiB (ZSTD_WINDOWLOG_LIMIT_DEFAULT).
-        Compression::Zstd => Box::new(zstd::Decoder::with_buffer(buffered(blob))?),
+        Compression::Zstd => Box::new(Reader(zstd::Decoder::with_buffer(buffered(blob))?)),
         Compression::Xz => {
             let stream = Stream::new_stream_decoder(XZ_MEMORY, CONCATENATED)?;
-            Box::new(liblzma::bufread::XzDecoder::new_stream(buffered(blob), stream))
+            Box::new(Reader(liblzma::bufread::XzDecoder::new_stream(buffered(blob), stream)))
         }
     })
 }
 
-/// Reads a blob, has it digested on the way, and tells how far it has come.
-pub(super) struct Blob<'a> {
-    reader: ContentReader,
-    digest: Option<&'a Inlet>,
-    read: u64,
-    on_read: &'a dyn Fn(u64),
-    /// Set when the blob itself could not be read, to tell that from damaged contents.
-    pub(super) failed: bool,
-}
+struct Reader<R>(R);
 
-impl<'a> Blob<'a> {
-    pub(super) fn open(
-        content: &Content,
-        digest: Option<&'a Inlet>,
-        on_read: &'a dyn Fn(u64),
-    ) -> io::Result<Self> {
-        Ok(Self { reader: content.open()?, digest, read: 0, on_read, failed: false })
-    }
-
-    /// Reads what no decoder wanted.
-    pub(super) fn finish(mut self) -> io::Result<()> {
-        io::copy(&mut self, &mut io::sink()).map(drop)
-    }
-}
-
-impl Read for Blob<'_> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let count = self.reader.read(buf).inspect_err(|error| {
-            self.failed = error.kind() != io::ErrorKind::Interrupted;
-        })?;
-        if let Some(inlet) = self.digest {
-            inlet.digest(&buf[..count]);
+impl<R: Read> Decoder for Reader<R> {
+    fn decode(&mut self, buffer: &mut [u8]) -> io::Result<Range<usize>> {
+        let mut filled = 0;
+        while filled < CHUNK {
+            match self.0.read(&mut buffer[filled..CHUNK]) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
         }
-        self.read += count as u64;
-        (self.on_read)(self.read);
-        Ok(count)
+        Ok(0..filled)
     }
 }

@@ -7,7 +7,8 @@ use std::thread;
 use sha2::{Digest, Sha256};
 
 use super::changes::{Changes, Failure};
-use super::inflate::{Blob, inflated};
+use super::inflate::inflated;
+use super::input::Blob;
 use super::place::{Places, Rest};
 use super::read::{Progress, Work};
 use super::stream::{Digests, Inlet, Outlet, stream};
@@ -73,10 +74,14 @@ impl Job<'_> {
         is_digested: bool,
         inlet: Inlet,
     ) -> Result<(), LayerError> {
-        let on_read = |read| (self.work.on_progress)(Progress { layer: self.index, read });
+        let on_read = |read| {
+            (self.work.on_progress)(Progress { layer: self.index, read });
+            self.work.cancel.check().map_err(io::Error::other)
+        };
         let blob = Blob::open(blob, is_digested.then_some(&inlet), &on_read);
         let mut blob = blob.map_err(|source| self.unreadable(source))?;
         let pumped = self.pump_all(&mut blob, compression, &inlet);
+        self.work.cancel.check()?;
         match pumped {
             Err(LayerError::Inflate { source, .. }) if blob.failed => {
                 return Err(self.unreadable(source));
@@ -84,7 +89,9 @@ impl Job<'_> {
             Ok(()) | Err(LayerError::Inflate { .. }) if !self.work.has_failed() => {}
             stopped => return stopped,
         }
-        blob.finish().map_err(|source| self.unreadable(source))?;
+        let finished = blob.finish();
+        self.work.cancel.check()?;
+        finished.map_err(|source| self.unreadable(source))?;
         pumped
     }
 
@@ -95,8 +102,9 @@ impl Job<'_> {
         inlet: &Inlet,
     ) -> Result<(), LayerError> {
         let damaged = |source| LayerError::Inflate { layer: self.layer.name.clone(), source };
-        let mut reader = inflated(blob, compression).map_err(damaged)?;
-        while let Some(count) = inlet.pump(&mut *reader).map_err(damaged)? {
+        let is_digested = self.layer.diff_id.is_some();
+        let mut decoder = inflated(blob, compression, is_digested).map_err(damaged)?;
+        while let Some(count) = inlet.pump(&mut *decoder).map_err(damaged)? {
             let taken = self.work.budget.take(Limit::Bytes, count);
             taken.map_err(|limit| self.exceeded(limit))?;
             self.work.cancel.check()?;

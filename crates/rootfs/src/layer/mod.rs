@@ -21,7 +21,7 @@
 //!
 //! # Memory
 //!
-//! For each layer at work, [`read_layers`] holds 1.2 MiB of buffers and the window of its
+//! For each layer at work, [`read_layers`] holds 1.5 MiB of buffers and the window of its
 //! compression: 32 KiB for gzip, at most 128 MiB for zstd and xz (8 MiB as they are mostly used).
 //! The tree takes about 400 bytes an entry, and names, link targets, extended attributes and maps
 //! of sparse files, of which there are two copies until the layers are applied. [`Limits`] bounds
@@ -29,9 +29,12 @@
 
 mod apply;
 mod changes;
+mod deflate;
 mod disk;
 mod error;
+mod gzip;
 mod inflate;
+mod input;
 mod job;
 mod limits;
 mod place;

@@ -2,23 +2,51 @@
 //! reads the archive. Inflating takes longest.
 
 use std::io::{self, BufRead, Read};
+use std::ops::Range;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 
 use sha2::{Digest, Sha256};
 
+use super::deflate::WINDOW;
+use super::inflate::Decoder;
 use super::place::Places;
 
 /// Length of one chunk: fits a processor's cache, and is worth a system call.
-const CHUNK: usize = 256 << 10;
+pub(super) const CHUNK: usize = 256 << 10;
 
-/// Chunks of one stream. Two are filled and one read while the others wait for their turn.
-const CHUNKS: usize = 5;
+/// Length of a buffer: room for a chunk, what a decoder has to have before it, and a bit behind it.
+const BUFFER: usize = CHUNK + WINDOW + 4096;
+
+/// Buffers of one stream. The thread that inflates has three in its hands and the other one, and one
+/// waits for its turn.
+const BUFFERS: usize = 5;
+
+/// Bytes of a stream, in a part of a buffer.
+#[derive(Default)]
+pub(super) struct Part {
+    /// As many as all buffers have; none, if there is no buffer.
+    pub(super) buffer: Vec<u8>,
+    pub(super) range: Range<usize>,
+}
+
+impl Part {
+    /// A buffer of the stream without any bytes; one of its own where there is no stream, or nobody
+    /// listens any more.
+    pub(super) fn empty(inlet: Option<&Inlet>) -> Self {
+        let buffer = inlet.and_then(|inlet| inlet.empty.recv().ok());
+        Self { buffer: buffer.unwrap_or_else(|| vec![0; BUFFER]), range: 0..0 }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.buffer[self.range.clone()]
+    }
+}
 
 enum Chunk {
     /// As the blob has it: for the digest only.
-    Blob(Vec<u8>),
+    Blob(Part),
     /// Inflated.
-    Archive(Vec<u8>),
+    Archive(Part),
 }
 
 /// Where chunks are put in. Dropping it ends the stream.
@@ -32,7 +60,7 @@ pub(super) struct Inlet {
 pub(super) struct Outlet<'a> {
     full: Receiver<Chunk>,
     empty: Sender<Vec<u8>>,
-    chunk: Vec<u8>,
+    chunk: Part,
     used: usize,
     pub(super) places: Places<'a>,
     digests: Digests<Sha256>,
@@ -47,15 +75,15 @@ pub(super) struct Digests<D> {
 
 /// A stream that digests itself, and writes itself where it is wanted.
 pub(super) fn stream(places: Places<'_>, digests: Digests<Sha256>) -> (Inlet, Outlet<'_>) {
-    let (full, full_outlet) = sync_channel(CHUNKS);
+    let (full, full_outlet) = sync_channel(BUFFERS);
     let (empty_outlet, empty) = channel();
-    for _ in 0..CHUNKS {
-        empty_outlet.send(vec![0; CHUNK]).expect("the other end is at hand");
+    for _ in 0..BUFFERS {
+        empty_outlet.send(vec![0; BUFFER]).expect("the other end is at hand");
     }
     let outlet = Outlet {
         full: full_outlet,
         empty: empty_outlet,
-        chunk: Vec::new(),
+        chunk: Part::default(),
         used: 0,
         places,
         digests,
@@ -64,43 +92,34 @@ pub(super) fn stream(places: Places<'_>, digests: Digests<Sha256>) -> (Inlet, Ou
 }
 
 impl Inlet {
-    /// Reads one chunk and sends it on; says how many bytes it has. Nothing, if there is no more
-    /// to read or nobody who listens.
-    pub(super) fn pump(&self, reader: &mut dyn Read) -> io::Result<Option<u64>> {
-        let Ok(mut chunk) = self.empty.recv() else {
+    /// Decodes one chunk and sends it on; says how many bytes it has. Nothing, if there is no more
+    /// or nobody who listens.
+    pub(super) fn pump(&self, decoder: &mut dyn Decoder) -> io::Result<Option<u64>> {
+        let Ok(mut buffer) = self.empty.recv() else {
             return Ok(None);
         };
-        chunk.resize(CHUNK, 0);
-        let count = read_full(reader, &mut chunk)?;
-        chunk.truncate(count);
-        if count == 0 || self.full.send(Chunk::Archive(chunk)).is_err() {
+        let range = decoder.decode(&mut buffer)?;
+        let count = range.len() as u64;
+        if count == 0 || self.full.send(Chunk::Archive(Part { buffer, range })).is_err() {
             return Ok(None);
         }
-        Ok(Some(count as u64))
+        Ok(Some(count))
     }
 
     /// Has bytes of the blob digested, unless nobody listens.
-    pub(super) fn digest(&self, bytes: &[u8]) {
-        for bytes in bytes.chunks(CHUNK) {
-            let Ok(mut chunk) = self.empty.recv() else { return };
-            chunk.clear();
-            chunk.extend_from_slice(bytes);
-            let _ = self.full.send(Chunk::Blob(chunk));
-        }
+    pub(super) fn digest(&self, part: Part) {
+        let _ = self.full.send(Chunk::Blob(part));
     }
-}
 
-fn read_full(reader: &mut dyn Read, buf: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < buf.len() {
-        match reader.read(&mut buf[filled..]) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+    /// The same of a copy.
+    pub(super) fn digest_copy(&self, bytes: &[u8]) {
+        for bytes in bytes.chunks(BUFFER) {
+            let mut part = Part::empty(Some(self));
+            part.buffer[..bytes.len()].copy_from_slice(bytes);
+            part.range = 0..bytes.len();
+            self.digest(part);
         }
     }
-    Ok(filled)
 }
 
 impl Outlet<'_> {
@@ -118,44 +137,44 @@ impl Outlet<'_> {
     }
 
     /// The next chunk of the archive; empty at its end.
-    fn next(&mut self) -> Vec<u8> {
+    fn next(&mut self) -> Part {
         loop {
             match self.full.recv() {
-                Ok(Chunk::Blob(chunk)) => {
+                Ok(Chunk::Blob(part)) => {
                     if let Some(digest) = &mut self.digests.blob {
-                        digest.update(&chunk);
+                        digest.update(part.bytes());
                     }
-                    self.give_back(chunk);
+                    self.give_back(part);
                 }
-                Ok(Chunk::Archive(chunk)) => {
+                Ok(Chunk::Archive(part)) => {
                     if let Some(digest) = &mut self.digests.archive {
-                        digest.update(&chunk);
+                        digest.update(part.bytes());
                     }
-                    return chunk;
+                    return part;
                 }
-                Err(_) => return Vec::new(),
+                Err(_) => return Part::default(),
             }
         }
     }
 
-    fn give_back(&self, chunk: Vec<u8>) {
-        // Nobody fills chunks any more once the end was sent.
-        let _ = self.empty.send(chunk);
+    fn give_back(&self, part: Part) {
+        if !part.buffer.is_empty() {
+            // Nobody fills buffers any more once the end was sent.
+            let _ = self.empty.send(part.buffer);
+        }
     }
 }
 
 impl BufRead for Outlet<'_> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self.used == self.chunk.len() {
+        if self.used == self.chunk.range.len() {
             self.used = 0;
-            self.places.write(&self.chunk)?;
+            self.places.write(self.chunk.bytes())?;
             let read = std::mem::take(&mut self.chunk);
-            if read.capacity() > 0 {
-                self.give_back(read);
-            }
+            self.give_back(read);
             self.chunk = self.next();
         }
-        Ok(&self.chunk[self.used..])
+        Ok(&self.chunk.bytes()[self.used..])
     }
 
     fn consume(&mut self, count: usize) {

@@ -1,5 +1,6 @@
 //! What layers become, and what is refused.
 
+mod gzip;
 mod random;
 mod tools;
 mod umoci;
@@ -448,6 +449,26 @@ fn progress_ends_with_the_blob_and_a_wish_to_stop_counts() {
     cancel.cancel(2);
     let error = read_layers(&layers, spool, &limits, 1, &cancel, &on_progress).unwrap_err();
     assert_eq!(error.to_string(), "stopped by SIGINT");
+}
+
+/// Members without contents give nothing to send on, and there may be millions of them.
+#[test]
+fn a_wish_to_stop_counts_before_there_is_anything() {
+    let empty = gzip(b"");
+    let blob = empty.repeat(4 << 20 >> 4);
+    let (limits, cancel) = (Limits::default(), Cancel::default());
+    let read = Mutex::new(0);
+    let on_progress = |now: Progress| {
+        *read.lock().unwrap() = now.read;
+        cancel.cancel(2);
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let spool = Spool { dir: dir.path(), disk: None };
+    let layers = [layer("l", blob.clone())];
+    let error = read_layers(&layers, spool, &limits, 1, &cancel, &on_progress).unwrap_err();
+    assert_eq!(error.to_string(), "stopped by SIGINT");
+    let read = read.into_inner().unwrap();
+    assert!(read < blob.len() as u64 / 8, "{read} of {}", blob.len());
 }
 
 #[test]
