@@ -1,5 +1,7 @@
 //! The session's streams.
 
+use std::time::Duration;
+
 use crate::{bare, run, run_recipe, sandbox};
 
 #[test]
@@ -12,19 +14,28 @@ fn outputs_are_apart_and_nothing_else_is_among_them() {
     assert_eq!(done.stderr, "c\x1b[1m");
 }
 
+/// A hundred megabytes through each of the three, at once.
 #[test]
 #[ignore = "boots a kernel: run by ./test"]
-fn standard_input_comes_whole_and_ends() {
+fn what_goes_through_the_streams_is_unaltered() {
     let sandbox = sandbox();
     let mut noise = 1_u64;
     let bytes = std::iter::repeat_with(|| {
         noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         (noise >> 56) as u8
     });
-    let bytes: Vec<u8> = bytes.take(1 << 20).collect();
-    let bare = bare(&sandbox, "");
-    let done = run_recipe(&sandbox, "-q -i", &bare, &["cat"]).stdin(bytes.clone()).run();
-    assert!(done.expect_code(0).stdout == bytes, "the guest gave back something else");
+    let bytes: Vec<u8> = bytes.take(100_000_000).collect();
+    let script = format!(
+        "exec '{}' run --kernel '{}' -q -i '{}' tee /dev/stderr 2>errors",
+        env!("CARGO_BIN_EXE_mote"),
+        sandbox.kernel().display(),
+        bare(&sandbox, ""),
+    );
+    let run = sandbox.shell(&script).stdin(bytes.clone());
+    let done = run.run_within(Duration::from_secs(600)).expect_code(0);
+    assert!(done.stdout == bytes, "{} other bytes of output", done.stdout.len());
+    let errors = std::fs::read(sandbox.home().join("errors")).unwrap();
+    assert!(errors == bytes, "{} other bytes of errors", errors.len());
 }
 
 /// As docker does it: standard input is given with -i only.
