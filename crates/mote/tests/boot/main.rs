@@ -20,6 +20,8 @@ use mote_testkit::{Invocation, Sandbox};
 /// The system of the built-in recipe.
 const BUSYBOX: &str = "recipe:busybox";
 
+const QEMU: &str = "qemu-system-x86_64";
+
 fn sandbox() -> Sandbox {
     Sandbox::with_shared_cache(env!("CARGO_BIN_EXE_mote"))
 }

@@ -4,9 +4,7 @@ use std::fs;
 
 use mote_testkit::{Running, Sandbox, Signal};
 
-use crate::{bare, run_recipe, sandbox};
-
-const QEMU: &str = "qemu-system-x86_64";
+use crate::{QEMU, bare, run_recipe, sandbox};
 
 /// A session that has said `ready`.
 fn ready(sandbox: &Sandbox, script: &str) -> Running {

@@ -3,7 +3,7 @@
 use mote_manifest::Recipe;
 use mote_testkit::{Sandbox, Signal, Terminal};
 
-use crate::{path, run, run_recipe, sandbox};
+use crate::{QEMU, path, run, run_recipe, sandbox};
 
 const PROMPT: &str = "root@mote:~# ";
 
@@ -94,6 +94,23 @@ fn a_terminated_mote_restores_the_terminal() {
     let (status, after) = terminal.finish();
     assert_eq!(status.code(), Some(143));
     assert_eq!(after, before, "the terminal was not restored");
+    sandbox.assert_no_orphans();
+}
+
+/// Somebody ends QEMU, or it fails.
+#[test]
+#[ignore = "boots a kernel: run by ./test"]
+fn a_machine_that_dies_leaves_the_terminal_as_it_was() {
+    let sandbox = sandbox();
+    let mut terminal = shell(&sandbox);
+    assert_ne!(terminal.attributes(), terminal.before, "not in raw mode");
+    let qemu = sandbox.wait_for_program(QEMU);
+    let killed = std::process::Command::new("kill").args(["-KILL", &qemu.pid.to_string()]).status();
+    assert!(killed.unwrap().success());
+    terminal.screen.wait_for("error: ");
+    let before = terminal.before;
+    let (status, after) = terminal.finish();
+    assert_eq!((status.code(), after), (Some(125), before));
     sandbox.assert_no_orphans();
 }
 

@@ -100,6 +100,24 @@ fn an_interrupted_image_leaves_nothing() {
     }
 }
 
+/// Somebody watches the bar, and has seen enough.
+#[test]
+fn an_image_is_written_with_a_bar_until_ctrl_c() {
+    let sandbox = sandbox();
+    let large = sandbox.write("root/large", "");
+    fs::File::options().write(true).open(large).unwrap().set_len(3 << 30).unwrap();
+    let args = ["image", "build", "dir:root", "--format", "initramfs", "-o", "out"];
+    let mut terminal = sandbox.mote(args).start_on_terminal(24, 100);
+    terminal.screen.wait_for("writing the image of root [");
+    terminal.screen.wait_for("/3.00 GiB, ");
+    terminal.type_text("\x03");
+    let before = terminal.before;
+    let (status, after) = terminal.finish();
+    assert_eq!((status.code(), after), (Some(130), before));
+    assert_eq!(names(&sandbox), ["root"]);
+    sandbox.assert_no_orphans();
+}
+
 /// At whatever moment mote is killed, the next one trusts nothing of what it left, and works.
 #[test]
 #[ignore = "needs the test images: run by ./test"]

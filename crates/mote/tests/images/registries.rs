@@ -1,6 +1,10 @@
 //! Images from a registry: Debian's `docker-registry` on loopback.
 
-use mote_testkit::{Access, Registry, Sandbox, image};
+use std::fs;
+use std::process::Command;
+use std::time::Duration;
+
+use mote_testkit::{Access, Registry, Sandbox, Signal, image};
 
 use crate::{ask, kernel, layout, published, sandbox};
 
@@ -52,7 +56,56 @@ fn what_was_pulled_needs_no_network() {
     let listed = sandbox.mote(["images", "--format", "json"]).run().expect_code(0).text();
     assert_eq!(listed, "[]\n");
     run(&["--pull", "never"]).expect_code(125).expect_said(&["error: "]);
-    assert_eq!(std::fs::read_dir(sandbox.cache().join("blobs/sha256")).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(sandbox.cache().join("blobs/sha256")).unwrap().count(), 0);
+}
+
+/// A bar for all, and one for each layer.
+#[test]
+#[ignore = "needs the test images: run by ./test"]
+fn layers_are_pulled_with_bars() {
+    let registry = Registry::start(Access::Open);
+    let name = registry.push(&image("valkey"), "store/valkey:9");
+    let sandbox = sandbox();
+    let mut terminal = sandbox.mote(["pull", &name]).start_on_terminal(24, 200);
+    terminal.screen.wait_for(&format!("pulling {name} "));
+    let layers = terminal.screen.wait_for(" MiB");
+    let (layer, bar) = layers.rsplit_once(" [").unwrap();
+    let digest = &layer.as_bytes()[layer.len() - 12..];
+    assert!(digest.iter().all(u8::is_ascii_hexdigit), "{layer:?}");
+    assert!(bar.contains("░] 0 B/"), "{bar:?}");
+    assert_eq!(terminal.finish().0.code(), Some(0));
+}
+
+/// At whatever moment a pull is killed, no blob has a name that is not its digest, and the next pull
+/// leaves nothing behind.
+#[test]
+#[ignore = "needs the test images: run by ./test"]
+fn a_pull_that_was_killed_is_no_harm_to_the_next() {
+    let registry = Registry::start(Access::Open);
+    let name = registry.push(&image("valkey"), "store/valkey:9");
+    let sandbox = sandbox();
+    let blobs = || {
+        let listed = fs::read_dir(sandbox.cache().join("blobs/sha256"));
+        listed.into_iter().flatten().map(|entry| entry.unwrap().path()).collect::<Vec<_>>()
+    };
+    for delay_ms in (0..200).step_by(20) {
+        let running = sandbox.mote(["pull", &name]).start();
+        std::thread::sleep(Duration::from_millis(delay_ms));
+        running.signal(Signal::KILL);
+        running.finish();
+        for blob in blobs() {
+            let name = blob.file_name().unwrap().to_str().unwrap();
+            let is_partial = name.len() != 64;
+            let digest = Command::new("sha256sum").arg(&blob).output().unwrap().stdout;
+            assert!(is_partial || digest.starts_with(name.as_bytes()), "{name}, {delay_ms} ms");
+        }
+        sandbox.assert_no_orphans();
+    }
+    sandbox.mote(["pull", &name]).run().expect_code(0);
+    assert!(blobs().iter().all(|blob| blob.file_name().unwrap().len() == 64), "{:?}", blobs());
+    drop(registry);
+    let args = ["image", "build", "--format", "erofs", "-o", "out.erofs", &name];
+    sandbox.mote(args).run().expect_code(0);
 }
 
 /// Odd files, layers of zstd, and an image of several platforms. The archive of a tree depends on
@@ -65,7 +118,7 @@ fn an_image_from_a_registry_is_the_one_that_was_pushed() {
     let initramfs = |source: &str| {
         let args = ["image", "build", source, "--format", "initramfs", "-o", "tree.cpio"];
         sandbox.mote(args).run().expect_code(0);
-        std::fs::read(sandbox.home().join("tree.cpio")).unwrap()
+        fs::read(sandbox.home().join("tree.cpio")).unwrap()
     };
     for (pushed, same_as) in [("odd", "odd"), ("python", "python"), ("platforms", "busybox")] {
         let name = registry.push(&image(pushed), &format!("{pushed}:1"));
@@ -98,10 +151,10 @@ fn a_blob_that_was_damaged_in_the_cache_is_pulled_again() {
     let name = registry.push(&image("busybox"), "busybox:1");
     let sandbox = sandbox();
     sandbox.mote(["pull", &name]).run().expect_code(0);
-    let blobs = std::fs::read_dir(sandbox.cache().join("blobs/sha256")).unwrap();
+    let blobs = fs::read_dir(sandbox.cache().join("blobs/sha256")).unwrap();
     let sizes = blobs.map(|entry| entry.unwrap().path());
     let layer = sizes.max_by_key(|path| path.metadata().unwrap().len()).unwrap();
-    let mut bytes = std::fs::read(&layer).unwrap();
+    let mut bytes = fs::read(&layer).unwrap();
     // The time in gzip's header: it still inflates to the same.
     bytes[4] ^= 1;
     std::fs::write(&layer, bytes).unwrap();
