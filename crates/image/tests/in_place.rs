@@ -41,7 +41,11 @@ fn put(tree: &Tree, reserved: &[Range<u64>], tails: Tails, choice: &[u8], out: &
         if entry.links > 1 || content.is_empty() || chosen % 4 == 0 {
             continue;
         }
-        let tail = if tails == Tails::Apart && chosen % 8 > 3 { content.len() % 4096 } else { 0 };
+        let end = content.len() % 4096;
+        let is_apart = tails == Tails::Apart
+            && end <= erofs::TAIL_MAX
+            && entry.inode.metadata.xattrs.is_empty();
+        let tail = if is_apart && chosen % 8 > 3 { end } else { 0 };
         let len = content.len() - tail;
         if len == 0 {
             continue;

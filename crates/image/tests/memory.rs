@@ -1,9 +1,12 @@
 //! That no disk is planned with a path of each inode in memory. A program of its own, since the
 //! peak is that of the whole process.
 
+mod support;
+
 use mote_image::erofs::write_erofs;
 use mote_image::ext4::{Ext4Options, write_ext4};
 use mote_rootfs::tree::{Inode, Tree, TreePath};
+use support::peak_kib;
 
 const FILES: usize = 20_000;
 
@@ -25,11 +28,4 @@ fn long_paths_are_not_held() {
     let peak = peak_kib();
     eprintln!("peak before {before} KiB, after {peak} KiB");
     assert!(peak < PEAK_KIB, "the peak is {peak} KiB");
-}
-
-/// Most memory that this process ever had resident (`proc_pid_status(5)`).
-fn peak_kib() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
 }

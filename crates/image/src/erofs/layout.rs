@@ -57,8 +57,8 @@ pub(super) struct Item<'a> {
     pub(super) header: Header,
     /// Where the inode lies, in bytes from the first block of the inodes on.
     pub(super) at: u64,
-    /// Contents that lie in the image already.
-    present: Option<Present>,
+    /// Contents that stay where they are: all that belongs into blocks.
+    pub(super) in_place: Option<Present>,
     /// Names, of a directory, in their order.
     pub(super) children: Vec<Child>,
 }
@@ -80,11 +80,6 @@ impl Item<'_> {
             Layout::Inline => self.header.size - self.tail(),
             _ => self.header.size,
         }
-    }
-
-    /// Where contents are that stay there: all that belongs into blocks is.
-    pub(super) fn in_place(&self) -> Option<Present> {
-        self.present.filter(|present| present.len == self.in_blocks())
     }
 
     /// Blocks of the contents.
@@ -124,7 +119,7 @@ impl<'a> Plan<'a> {
         let meta_blocks = inode_blocks + directories.map(Item::blocks).sum::<u64>();
         let meta_blocks = u32::try_from(meta_blocks).map_err(|_| WriteError::TooManyInodes)?;
 
-        let in_place = InPlace::new(items.iter().filter_map(|item| item.present));
+        let in_place = InPlace::new(items.iter().filter_map(|item| item.in_place));
         let is_superblock_free = in_place.blocks().all(|blocks| blocks.start > 0);
         assert!(is_superblock_free, "a content lies in the first block of the image");
         let mut space = Space::between(in_place.blocks(), BLOCKS_MAX);
@@ -172,7 +167,7 @@ fn collect<'a>(tree: &'a Tree, out: &File) -> Result<Vec<Item<'a>>, WriteError> 
                 id: entry.id,
                 inode: entry.inode,
                 at: 0,
-                present: match &entry.inode.node {
+                in_place: match &entry.inode.node {
                     Node::File(content) => Present::of(content, out),
                     _ => None,
                 },
@@ -269,11 +264,13 @@ fn place_metadata(space: &mut Space, blocks: u32) -> Option<u32> {
 fn place_inode(item: &mut Item<'_>, at: &mut u64) {
     let header = item.header.form.bytes() + u64::from(item.header.xattr_bytes);
     let mut len = header;
-    let is_whole = item.present.is_some_and(|present| present.len == item.header.size);
+    let is_whole = item.in_place.is_some_and(|present| present.len == item.header.size);
     if !is_whole && item.tail() > 0 && header + item.tail() <= INLINE_MAX {
         item.header.layout = Layout::Inline;
         len += item.tail();
     }
+    let stays = item.in_place.is_none_or(|present| present.len == item.in_blocks());
+    assert!(stays, "a content lies in the image without an end that it has no room for elsewhere");
     if len > BLOCK_BYTES - *at % BLOCK_BYTES {
         *at = at.next_multiple_of(BLOCK_BYTES);
     }
@@ -283,7 +280,7 @@ fn place_inode(item: &mut Item<'_>, at: &mut u64) {
 
 /// Gives the contents of an inode blocks, unless they have some.
 fn place_contents(tree: &Tree, item: &mut Item<'_>, space: &mut Space) -> Result<(), WriteError> {
-    let place = match (item.in_place(), u32::try_from(item.blocks())) {
+    let place = match (item.in_place, u32::try_from(item.blocks())) {
         (Some(present), _) => Some(present.block),
         (None, Ok(blocks @ 0..=GAP_BLOCKS_MAX)) => space.take_next_whole(blocks),
         (None, Ok(blocks)) => space.take_last(blocks),

@@ -71,8 +71,8 @@ pub enum WriteError {
 /// Contents may lie in `out` already, as stretches of it: from multiples of 4096 bytes on, not in
 /// the first block, and zeros in what they leave of their last block. They stay where they are, and
 /// everything else in `out` is lost. The same holds for the heads of contents that are split behind
-/// their last whole block, if their tails have at most [`TAIL_MAX`] bytes; others are copied.
-/// [`reserved`] are bytes that are better left free of them.
+/// their last whole block, if their tails have at most [`TAIL_MAX`] bytes and their inodes no
+/// extended attributes. [`reserved`] are bytes that are better left free of them.
 ///
 /// Blocks have 4 KiB, and the image uses no feature that a kernel with EROFS may lack; Linux 6.1
 /// and 6.12 are tried. The same tree gives the same bytes: inodes in the order of the tree's walk,
@@ -203,13 +203,16 @@ impl Writer<'_> {
             CopyError::Cancelled(cancelled) => WriteError::Cancelled(cancelled),
         };
         let in_blocks = item.in_blocks();
-        match item.in_place() {
+        match item.in_place {
             Some(_) => self.contents.advance(in_blocks),
             None if in_blocks > 0 => self.contents.copy(content, 0..in_blocks, item.contents_at()),
             None => Ok(()),
         }
         .map_err(failed)?;
         let tail = item.header.size - in_blocks;
+        if tail == 0 {
+            return Ok(());
+        }
         let buffer = &mut self.inodes.buffer;
         let tail_at = buffer.len();
         buffer.resize(tail_at + tail as usize, 0);

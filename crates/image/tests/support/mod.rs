@@ -164,3 +164,10 @@ pub fn trees_of(inodes: impl Strategy<Value = Inode>) -> impl Strategy<Value = T
         tree
     })
 }
+
+/// Most memory that this process ever had resident (`proc_pid_status(5)`).
+pub fn peak_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}

@@ -103,7 +103,7 @@ impl Changes {
         let is_linked =
             matches!(entry.kind, Kind::File(_)) && path.as_bytes().starts_with(AUFS_LINKS);
         if is_linked || !path.components().any(|name| name.starts_with(AUFS)) {
-            self.entries.push(change(path, entry, |data| places.content(data)));
+            self.entries.push(change(path, entry, |data, metadata| places.content(data, metadata)));
         }
         Ok(())
     }
@@ -129,7 +129,11 @@ fn whiteout(directory: &[u8], name: &[u8]) -> Result<Whiteout, PathError> {
     TreePath::parse([&*directory, b"/", hidden.as_bytes()].concat()).map(Whiteout::Name)
 }
 
-fn change(path: TreePath, entry: Entry, content: impl FnOnce(Data) -> Content) -> Change {
+fn change(
+    path: TreePath,
+    entry: Entry,
+    content: impl FnOnce(Data, &Metadata) -> Content,
+) -> Change {
     let Entry { mut metadata, kind, .. } = entry;
     metadata.xattrs.retain(|name, _| !name.starts_with(OVERLAY));
     if !(0..=TIME_MAX_S).contains(&metadata.mtime_s) {
@@ -137,7 +141,7 @@ fn change(path: TreePath, entry: Entry, content: impl FnOnce(Data) -> Content) -
     }
     let node = match kind {
         Kind::Directory => Node::Directory,
-        Kind::File(data) => Node::File(content(data)),
+        Kind::File(data) => Node::File(content(data, &metadata)),
         Kind::Symlink(target) => {
             // What Linux shows for all of them; archives have anything.
             let metadata = Metadata { mode: 0o777, ..metadata };

@@ -20,8 +20,8 @@ const FILE_BYTES_MAX: u64 = 1 << 60;
 ///
 /// Each layer that says how long it is inflated has a region of its own, in the order of the
 /// layers, so that the places do not depend on which one is read first. It is as long as the layer:
-/// the headers and small contents make up for the ends of blocks. Contents that find no room in it
-/// are treated like small ones.
+/// in most layers, headers and small contents make up for the ends of blocks. Contents that find no
+/// room in it are treated like small ones.
 #[derive(Debug)]
 pub struct Disk {
     /// The image, still empty.
@@ -30,8 +30,8 @@ pub struct Disk {
     pub reserved: Vec<Range<u64>>,
     /// Where contents may lie at most.
     pub end: u64,
-    /// The most bytes that the format keeps with an inode, if they are the end of its contents and
-    /// fill no block.
+    /// The most bytes that the format keeps with an inode without extended attributes, if they are
+    /// the end of its contents and fill no block.
     pub tail_max: u64,
 }
 

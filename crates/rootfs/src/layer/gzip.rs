@@ -82,7 +82,6 @@ impl<'b, 'a> Gzip<'b, 'a> {
         self.inflate.reset();
         self.state = State::Member;
         self.len = 0;
-        self.window.clear();
         if let Some(check) = &mut self.check {
             check.reset();
         }
@@ -99,6 +98,7 @@ impl<'b, 'a> Gzip<'b, 'a> {
         }
     }
 
+    /// The next bytes, which the check of a header counts.
     fn bytes<const N: usize>(&mut self) -> io::Result<[u8; N]> {
         let mut bytes = [0; N];
         for byte in &mut bytes {

@@ -11,7 +11,7 @@ use super::inflate::inflated;
 use super::input::Blob;
 use super::place::{Places, Rest};
 use super::read::{Progress, Work};
-use super::stream::{Digests, Inlet, Outlet, stream};
+use super::stream::{Digests, Inlet, Outlet, Pumped, stream};
 use super::{Compression, LayerError, LayerSource, Limit};
 use crate::tar::{Archive, ArchiveError};
 use crate::tree::Content;
@@ -86,33 +86,36 @@ impl Job<'_> {
             Err(LayerError::Inflate { source, .. }) if blob.failed => {
                 return Err(self.unreadable(source));
             }
-            Ok(()) | Err(LayerError::Inflate { .. }) if !self.work.has_failed() => {}
-            stopped => return stopped,
+            Ok(Pumped::Unheard) => return Ok(()),
+            Ok(_) | Err(LayerError::Inflate { .. }) if !self.work.has_failed() => {}
+            stopped => return stopped.map(drop),
         }
         let finished = blob.finish();
         self.work.cancel.check()?;
         finished.map_err(|source| self.unreadable(source))?;
-        pumped
+        pumped.map(drop)
     }
 
+    /// Goes on until there is no more, or nobody who wants it.
     fn pump_all(
         &self,
         blob: &mut Blob<'_>,
         compression: Compression,
         inlet: &Inlet,
-    ) -> Result<(), LayerError> {
+    ) -> Result<Pumped, LayerError> {
         let damaged = |source| LayerError::Inflate { layer: self.layer.name.clone(), source };
         let is_digested = self.layer.diff_id.is_some();
         let mut decoder = inflated(blob, compression, is_digested).map_err(damaged)?;
-        while let Some(count) = inlet.pump(&mut *decoder).map_err(damaged)? {
+        while !self.work.has_failed() {
+            let count = match inlet.pump(&mut *decoder).map_err(damaged)? {
+                Pumped::Bytes(count) => count,
+                stopped => return Ok(stopped),
+            };
             let taken = self.work.budget.take(Limit::Bytes, count);
             taken.map_err(|limit| self.exceeded(limit))?;
             self.work.cancel.check()?;
-            if self.work.has_failed() {
-                break;
-            }
         }
-        Ok(())
+        Ok(Pumped::Unheard)
     }
 
     /// Reads the archive that comes out of `outlet`.

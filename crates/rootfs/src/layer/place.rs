@@ -10,7 +10,7 @@ use rustix::io::{Errno, pwritev};
 
 use super::disk::{BLOCK_BYTES, Region};
 use crate::tar::Data;
-use crate::tree::{Content, DataRun, Stretch};
+use crate::tree::{Content, DataRun, Metadata, Stretch};
 
 /// Where the contents of one archive go: onto the disk those that fill blocks of it, and elsewhere
 /// what is left.
@@ -52,32 +52,32 @@ impl<'a> Places<'a> {
     }
 
     /// A place for the next content, which was not [written](Self::write) yet.
-    pub(super) fn content(&mut self, data: Data) -> Content {
+    pub(super) fn content(&mut self, data: Data, metadata: &Metadata) -> Content {
         let Data { offset, len, data_runs } = data;
         match data_runs {
             None if len == 0 => Content::Bytes(Arc::default()),
-            None => self.whole(offset..offset + len),
+            None => self.whole(offset..offset + len, metadata),
+            // One behind the other.
             Some(runs) => {
-                let moved = |run: DataRun| {
-                    let kept = self.keep(run.offset..run.offset + run.len);
-                    DataRun { offset: kept.offset, ..run }
-                };
+                let kept = self.keep(offset..offset + runs.iter().map(|run| run.len).sum::<u64>());
+                let moved =
+                    |run: DataRun| DataRun { offset: run.offset - offset + kept.offset, ..run };
                 let data = runs.into_iter().map(moved).collect();
-                let (Rest::Archive { file, .. } | Rest::Spool { file, .. }) = &self.rest;
-                Content::Sparse { file: file.clone(), len, data }
+                Content::Sparse { file: kept.file, len, data }
             }
         }
     }
 
     /// Puts a content that fills a block onto the disk, but for an end that the format keeps with
-    /// the inode.
-    fn whole(&mut self, range: Range<u64>) -> Content {
+    /// the inode, if there are no extended attributes.
+    fn whole(&mut self, range: Range<u64>, metadata: &Metadata) -> Content {
         let len = range.end - range.start;
         let Some(region) = self.region.as_mut().filter(|_| len >= BLOCK_BYTES) else {
             return Content::Stretch(self.keep(range));
         };
         let disk = region.disk();
-        let tail = Some(len % BLOCK_BYTES).filter(|&tail| tail <= disk.tail_max).unwrap_or(0);
+        let tail_max = if metadata.xattrs.is_empty() { disk.tail_max } else { 0 };
+        let tail = Some(len % BLOCK_BYTES).filter(|&tail| tail <= tail_max).unwrap_or(0);
         let Some(at) = region.take(len - tail) else {
             return Content::Stretch(self.keep(range));
         };
@@ -99,7 +99,9 @@ impl<'a> Places<'a> {
             Rest::Spool { file, len: spool_len } => {
                 let at = *spool_len;
                 *spool_len += len;
-                self.wanted.push_back(Wanted { range, target: Target::Spool, at });
+                if !range.is_empty() {
+                    self.wanted.push_back(Wanted { range, target: Target::Spool, at });
+                }
                 Stretch { file: file.clone(), offset: at, len }
             }
         }

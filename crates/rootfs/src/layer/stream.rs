@@ -55,6 +55,16 @@ pub(super) struct Inlet {
     empty: Receiver<Vec<u8>>,
 }
 
+/// What became of a chunk.
+pub(super) enum Pumped {
+    /// So many bytes were sent on.
+    Bytes(u64),
+    /// There was none any more.
+    End,
+    /// Nobody listens.
+    Unheard,
+}
+
 /// Where the archive comes out, read in place. Every byte goes into the digest before it is seen, and
 /// afterwards where it is wanted.
 pub(super) struct Outlet<'a> {
@@ -92,18 +102,20 @@ pub(super) fn stream(places: Places<'_>, digests: Digests<Sha256>) -> (Inlet, Ou
 }
 
 impl Inlet {
-    /// Decodes one chunk and sends it on; says how many bytes it has. Nothing, if there is no more
-    /// or nobody who listens.
-    pub(super) fn pump(&self, decoder: &mut dyn Decoder) -> io::Result<Option<u64>> {
+    /// Decodes one chunk and sends it on.
+    pub(super) fn pump(&self, decoder: &mut dyn Decoder) -> io::Result<Pumped> {
         let Ok(mut buffer) = self.empty.recv() else {
-            return Ok(None);
+            return Ok(Pumped::Unheard);
         };
         let range = decoder.decode(&mut buffer)?;
         let count = range.len() as u64;
-        if count == 0 || self.full.send(Chunk::Archive(Part { buffer, range })).is_err() {
-            return Ok(None);
+        if count == 0 {
+            return Ok(Pumped::End);
         }
-        Ok(Some(count))
+        match self.full.send(Chunk::Archive(Part { buffer, range })) {
+            Ok(()) => Ok(Pumped::Bytes(count)),
+            Err(_) => Ok(Pumped::Unheard),
+        }
     }
 
     /// Has bytes of the blob digested, unless nobody listens.
@@ -114,10 +126,9 @@ impl Inlet {
     /// The same of a copy.
     pub(super) fn digest_copy(&self, bytes: &[u8]) {
         for bytes in bytes.chunks(BUFFER) {
-            let mut part = Part::empty(Some(self));
-            part.buffer[..bytes.len()].copy_from_slice(bytes);
-            part.range = 0..bytes.len();
-            self.digest(part);
+            let Ok(mut buffer) = self.empty.recv() else { return };
+            buffer[..bytes.len()].copy_from_slice(bytes);
+            self.digest(Part { buffer, range: 0..bytes.len() });
         }
     }
 }

@@ -19,18 +19,17 @@ use super::input::Input;
 /// How far back matches reach.
 pub(super) const WINDOW: usize = 32 << 10;
 
-/// How much room there must be before a step: for three literals, the longest match, and what is
+/// How much room there must be before a step: for two literals, the longest match, and what is
 /// copied too much of it.
 pub(super) const ROOM: usize = 320;
 
 /// Bytes of the input that a step looks at.
-const STEP_BYTES: usize = 32;
+const STEP_BYTES: usize = 16;
 
 /// How many bits are there after [`Bits::fill`].
 const FILLED: u32 = 56;
 
-/// Most bits of a length's code with what it adds to it, and of a distance: with a second look-up,
-/// and without.
+/// Most bits of a distance with what is added to it: with a second look-up, and without.
 const DISTANCE_MOST: usize = 15 + 13;
 const DISTANCE_FIRST_MOST: usize = DISTANCE_BITS + 13;
 
@@ -182,7 +181,12 @@ impl Inflate {
                         left => self.state = State::Stored(left),
                     }
                 }
-                State::Compressed => at = self.compressed(input, out, begin, at)?,
+                State::Compressed => {
+                    let stopped = self.compressed(input, out, begin, at);
+                    // Rather than what zeros behind the end mean.
+                    self.check(input)?;
+                    at = stopped?;
+                }
                 State::End => {}
             }
             self.check(input)?;
@@ -320,17 +324,14 @@ impl Inflate {
         let Tables { symbols, distances } = &*self.tables;
         let first = |bits: Bits| symbols[bits.held as usize % (1 << SYMBOL_BITS)];
         let mut bits = self.bits;
-        let mut used = match ready.first_chunk() {
-            Some(&bytes) => bits.fill(bytes),
-            None => return Ok(at),
-        };
+        let mut used = bits.fill(*input.ahead());
         let mut entry = first(bits);
         let is_at_end = loop {
-            let Some(ahead) = ready[used..].first_chunk::<STEP_BYTES>() else { break false };
-            let Some(room) = out[at..].first_chunk_mut::<ROOM>() else { break false };
+            let Some(ahead) = ready[used..].first_chunk::<STEP_BYTES>() else { break Ok(false) };
+            let Some(room) = out[at..].first_chunk_mut::<ROOM>() else { break Ok(false) };
             let mut step = 0;
             let mut fill = |bits: &mut Bits| {
-                let bytes = ahead[step..].first_chunk().expect("three times 7 and 8 bytes");
+                let bytes = ahead[step..].first_chunk().expect("twice: 7 and 8 bytes");
                 step += bits.fill(*bytes);
             };
             let mut literals = 0;
@@ -369,11 +370,11 @@ impl Inflate {
                     continue;
                 }
                 if entry.is_invalid() {
-                    return Err(DeflateError::Symbol);
+                    break Err(DeflateError::Symbol);
                 }
                 if entry.is_other() {
                     at += literals;
-                    break true;
+                    break Ok(true);
                 }
             }
             at += literals;
@@ -389,7 +390,8 @@ impl Inflate {
                     entry = distances[entry.second(bits.held) % DISTANCE_ENTRIES];
                 }
                 if entry.is_invalid() {
-                    return Err(DeflateError::Symbol);
+                    used += step;
+                    break Err(DeflateError::Symbol);
                 }
             } else if !bits.has(DISTANCE_FIRST_MOST + SYMBOL_BITS) {
                 fill(&mut bits);
@@ -401,14 +403,14 @@ impl Inflate {
             fill(&mut bits);
             used += step;
             if distance > at - begin {
-                return Err(DeflateError::Distance);
+                break Err(DeflateError::Distance);
             }
             copy(out, at, distance, len);
             at += len;
         };
         self.bits = bits;
         input.skip(used);
-        if is_at_end {
+        if is_at_end? {
             self.end_block(input);
         }
         Ok(at)

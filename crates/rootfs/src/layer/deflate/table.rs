@@ -127,8 +127,7 @@ impl Entry {
 }
 
 /// Makes the table of a code from the lengths of its symbols' codes, in bits, 0 for those that have
-/// none (RFC 1951, 3.2.2). As in zlib and in Go, a code may lack bits only if it has at most one
-/// symbol.
+/// none (RFC 1951, 3.2.2). As in Go, a code may be incomplete only if it has at most one symbol.
 pub(super) fn make(
     table: &mut [Entry],
     bits: usize,

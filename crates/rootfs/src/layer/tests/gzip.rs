@@ -109,6 +109,18 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+
+    /// Not as damage, whatever the zeros would mean that are read behind the end.
+    #[test]
+    fn a_cut_is_told_as_such(data in data(), level in 0_u32..10, cut in any::<prop::sample::Index>()) {
+        let blob = gzip(&data, level, 0);
+        let error = inflate(&blob[..cut.index(blob.len())]).unwrap_err();
+        prop_assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof, "{}", error);
+    }
+}
+
 #[test]
 fn chunks_of_any_kind_follow_one_another() {
     let data: Vec<u8> = (0..40).flat_map(|seed| noise(50_000, seed / 2)).collect();

@@ -514,6 +514,9 @@ fn what_fills_blocks_lies_where_it_stays() {
         member("split", 8192 + 100, 4),
         member("whole", 8192 + 101, 5),
         member("least", 4096, 6),
+        // Attributes take the room behind an inode.
+        Member::pax(&[(b"SCHILY.xattr.user.a", b"1")]),
+        member("marked", 8192 + 100, 8),
     ]);
     let upper = archive(&[file(".wh.gone", ""), member("sub/upper", 100_000, 7)]);
     let at = |block: u64, len| Some(block * 4096..block * 4096 + len);
@@ -525,6 +528,7 @@ fn what_fills_blocks_lies_where_it_stays() {
     let expected = expect(&[
         ("/big", at(2, 300_000)),
         ("/least", at(2 + 74 + 18 + 2 + 3, 4096)),
+        ("/marked", at(2 + 74 + 18 + 2 + 3 + 1, 8292)),
         ("/small", None),
         ("/split", at(2 + 74 + 18, 8192)),
         ("/sub/upper", at(upper_block, 100_000)),
