@@ -408,6 +408,19 @@ fn two_pulls_at_once_share_the_work() {
 }
 
 #[test]
+fn what_another_image_has_brought_is_not_pulled_again() {
+    let (place, one) = (Place::new(), image());
+    let other = Arc::new(Fixture::new("amd64", &[300_000, 1000]));
+    assert_eq!(one.layers[0], other.layers[0]);
+    let (_server, name) = registry(&one, |_, response| response);
+    place.load(&name, PullPolicy::Missing).unwrap();
+    let (server, name) = registry(&other, |_, response| response);
+    other.assert_is(&place.load(&name, PullPolicy::Missing).unwrap());
+    assert!(ranges(&server, &other).is_empty());
+    assert_eq!(server.seen(&other.layers[1].to_string()).len(), 1);
+}
+
+#[test]
 fn a_damaged_layer_is_got_again() {
     let (place, image) = (Place::new(), image());
     let (server, name) = registry(&image, |_, response| response);
