@@ -33,13 +33,20 @@ fn what_was_pulled_needs_no_network() {
     let registry = Registry::start(Access::Password);
     let name = registry.push(&image("busybox"), "tools/busybox:1");
     let sandbox = sandbox();
+    let address = registry.address();
     let refused = sandbox.mote(["pull", &name]).run().expect_code(125);
-    refused.expect_said(&["error: ", "hint: "]);
+    refused.expect_said(&[
+        &format!("error: {address} refuses access to {name}\n"),
+        &format!("hint: check the name; if the image is not public, log in first: docker login {address}\n"),
+    ]);
     sandbox.write(".docker/config.json", registry.docker_config());
     let pulled = sandbox.mote(["pull", &name]).run().expect_code(0).text();
     assert!(pulled.starts_with(&format!("{name}@sha256:")), "{pulled}");
     let missing = sandbox.mote(["pull", &format!("{name}0")]).run().expect_code(125);
-    missing.expect_said(&["error: "]);
+    missing.expect_said(&[
+        &format!("error: {name}0 was not found in {address}: manifest unknown\n"),
+        "hint: check the name and the tag\n",
+    ]);
     drop(registry);
 
     let listed = sandbox.mote(["images"]).run().expect_code(0).text();
@@ -50,12 +57,19 @@ fn what_was_pulled_needs_no_network() {
     };
     assert_eq!(run(&[]).expect_code(0).text(), "offline\n");
     assert_eq!(run(&["--pull", "never"]).expect_code(0).text(), "offline\n");
-    run(&["--pull", "always"]).expect_code(125).expect_said(&["error: "]);
+    run(&["--pull", "always"]).expect_code(125).expect_said(&[
+        &format!("error: cannot reach {address}\n"),
+        "Connection refused",
+        "hint: check the network; ",
+    ]);
 
     sandbox.mote(["prune", "--older-than", "0s"]).run().expect_code(0).text();
     let listed = sandbox.mote(["images", "--format", "json"]).run().expect_code(0).text();
     assert_eq!(listed, "[]\n");
-    run(&["--pull", "never"]).expect_code(125).expect_said(&["error: "]);
+    run(&["--pull", "never"]).expect_code(125).expect_said(&[
+        &format!("error: {name} has not been pulled\n"),
+        "hint: pull it while there is a network\n",
+    ]);
     assert_eq!(fs::read_dir(sandbox.cache().join("blobs/sha256")).unwrap().count(), 0);
 }
 
@@ -137,7 +151,11 @@ fn credentials_come_from_where_the_environment_says() {
     sandbox.write(".docker/config.json", wrong);
     let right = sandbox.write("auth.json", registry.docker_config());
     let pull = || sandbox.mote(["pull", &name]);
-    pull().run().expect_code(125);
+    let address = registry.address();
+    pull().run().expect_code(125).expect_said(&[
+        &format!("error: {address} refuses access to {name}: authentication required\n"),
+        &format!("or the credentials may be old, log in again: docker login {address}\n"),
+    ]);
     pull().env("REGISTRY_AUTH_FILE", &right).run().expect_code(0);
     sandbox.write("other/config.json", registry.docker_config());
     pull().env("DOCKER_CONFIG", sandbox.home().join("other")).run().expect_code(0);
