@@ -90,6 +90,26 @@ fn a_tarball_and_a_directory_are_programs_too() {
     }
 }
 
+/// What skopeo copies from one kind of source to the other is the same image to mote.
+#[test]
+#[ignore = "needs the test images: run by ./test"]
+fn a_layout_and_archives_of_it_become_the_same_image() {
+    let sandbox = sandbox();
+    let build = |source: &str| {
+        let args = ["image", "build", source, "--format", "initramfs", "-o", "tree.cpio"];
+        sandbox.mote(args).run().expect_code(0);
+        std::fs::read(sandbox.home().join("tree.cpio")).unwrap()
+    };
+    let from = layout("busybox");
+    let wanted = build(&from);
+    for (source, tag) in [("oci-archive:oci.tar", ":v1"), ("docker-archive:docker.tar", ":app:v1")]
+    {
+        let copy = format!("skopeo --insecure-policy copy --quiet {from} {source}{tag}");
+        sandbox.shell(&copy).run().expect_code(0);
+        assert!(build(source) == wanted, "{source}");
+    }
+}
+
 /// The second run does nothing but boot.
 #[test]
 #[ignore = "boots a kernel: run by ./test"]
