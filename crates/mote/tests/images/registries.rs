@@ -161,6 +161,30 @@ fn credentials_come_from_where_the_environment_says() {
     pull().env("DOCKER_CONFIG", sandbox.home().join("other")).run().expect_code(0);
 }
 
+/// 0.0.0.0 leads to this machine, but is no name that says so.
+#[test]
+#[ignore = "needs the test images: run by ./test"]
+fn plain_http_is_spoken_with_others_only_if_they_are_named() {
+    let registry = Registry::start(Access::Open);
+    let pushed = registry.push(&image("busybox"), "busybox:1");
+    let address = registry.address().replace("127.0.0.1", "0.0.0.0");
+    let name = pushed.replace("127.0.0.1", "0.0.0.0");
+    let sandbox = sandbox();
+    let pull = |allowed: &str| sandbox.mote(["pull", &name]).env("MOTE_PLAIN_HTTP", allowed).run();
+    for allowed in ["", "127.0.0.1", "0.0.0.0:1", "registry.example"] {
+        let refused = pull(allowed).expect_code(125);
+        refused.expect_said(&[
+            &format!("error: no safe connection to {address}\n"),
+            "allow plain HTTP for it\n",
+        ]);
+    }
+    assert!(!sandbox.cache().join("images.json").exists());
+    for allowed in [address.as_str(), "0.0.0.0", "registry.example, 0.0.0.0"] {
+        let pulled = pull(allowed).expect_code(0).text();
+        assert!(pulled.starts_with(&format!("{name}@sha256:")), "{allowed}: {pulled}");
+    }
+}
+
 /// A blob that was damaged on the disk of the host is found by its digest, and pulled again.
 #[test]
 #[ignore = "needs the test images: run by ./test"]
