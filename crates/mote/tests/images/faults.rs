@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use mote_testkit::{Sandbox, Signal};
+use mote_testkit::{Access, Registry, Sandbox, Signal, image};
 
 use crate::{layout, run, sandbox};
 
@@ -166,19 +166,39 @@ fn a_full_disk_is_told_and_nothing_stays_on_it() {
         ("20m", "cannot be written into the image"),
         ("80m", "caused by: /more could not be copied into the image"),
     ];
+    let formats: [(&str, &[&str]); 2] = [("erofs", &[]), ("ext4", &["--size", "300m"])];
     let overlay = tempfile::tempdir().unwrap();
     fs::write(overlay.path().join("more"), vec![1; 30 << 20]).unwrap();
     for (size, what) in not_enough {
-        let sandbox = Sandbox::on_a_small_disk(env!("CARGO_BIN_EXE_mote"), size);
-        let out = sandbox.cache().parent().unwrap().join("out.ext4");
-        let args = ["image", "build", "--format", "ext4", "--size", "300m"];
-        let build = sandbox.mote(args).arg("--overlay").arg(overlay.path());
-        let full = build.arg("-o").arg(out).arg(layout("debian"));
-        full.run().expect_code(125).expect_said(&[
-            what,
-            "No space left on device",
-            "hint: free some space",
-            "left:\n",
-        ]);
+        for (format, flags) in formats {
+            let sandbox = Sandbox::on_a_small_disk(env!("CARGO_BIN_EXE_mote"), size);
+            let out = sandbox.cache().parent().unwrap().join("out");
+            let build = sandbox.mote(["image", "build", "--format", format]);
+            let build = build.args(flags.iter().copied()).arg("--overlay").arg(overlay.path());
+            build.arg("-o").arg(out).arg(layout("debian")).run().expect_code(125).expect_said(&[
+                what,
+                "caused by: No space left on device",
+                "hint: free some space",
+                "left:\n",
+            ]);
+        }
     }
+}
+
+/// What was received of a layer is kept, but it does not have its name yet, nor has the image.
+#[test]
+#[ignore = "needs the test images: run by ./test"]
+fn a_pull_onto_a_full_disk_is_told_and_keeps_what_came() {
+    let registry = Registry::start(Access::Open);
+    let name = registry.push(&image("valkey"), "store/valkey:9");
+    let sandbox = Sandbox::on_a_small_disk(env!("CARGO_BIN_EXE_mote"), "3m");
+    let full = sandbox.mote(["pull", &name]).run().expect_code(125);
+    let full = full.expect_said(&[
+        "error: cannot write ",
+        ".partial\ncaused by: No space left on device",
+        "hint: free some space; what was received is kept, and the next pull goes on from there\n",
+    ]);
+    let (_, left) = full.stderr.rsplit_once("left: ").expect("the files that are left");
+    assert!(left.contains(".partial"), "{left}");
+    full.expect_unsaid(&["images.json", "/.tmp"]);
 }
