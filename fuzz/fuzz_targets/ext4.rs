@@ -33,7 +33,7 @@ fuzz_target!(|input: &[u8]| {
 
 fn memory_file(bytes: &[u8]) -> File {
     let path = format!("/dev/shm/mote-fuzz-{}", std::process::id());
-    let file = File::options().read(true).write(true).create(true).open(&path);
+    let file = File::options().read(true).write(true).create(true).truncate(true).open(&path);
     let file = file.expect("/dev/shm can be written to");
     std::fs::remove_file(&path).expect("it was just made");
     file.write_all_at(bytes, 0).expect("/dev/shm has room");

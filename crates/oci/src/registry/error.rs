@@ -208,10 +208,10 @@ impl RegistryError {
                 "check the network; what was received is kept, and the next pull goes on from there".to_owned()
             }
             Self::Tls { host, .. } => format!(
-                "if {host} has a certificate of your own authority, name that; if it has none at all, allow plain HTTP for it"
+                "if {host} has a certificate of your own authority, name its file in SSL_CERT_FILE; if it has none at all, allow plain HTTP with MOTE_PLAIN_HTTP={host}"
             ),
             Self::Plain { .. } => {
-                "plain HTTP is spoken with this machine, and with registries that are allowed by name".to_owned()
+                "plain HTTP is spoken with this machine, and with registries that MOTE_PLAIN_HTTP names".to_owned()
             }
             _ => return None,
         };
