@@ -30,7 +30,8 @@ pub struct Pruned {
     pub what: PrunedKind,
     /// Its name.
     pub name: String,
-    /// How much room it took on the disk, in bytes; of a pulled image what no other one needs.
+    /// How much room it took on the disk, in bytes; of a pulled image what no other one needs that
+    /// stays.
     pub bytes: u64,
 }
 
@@ -68,7 +69,8 @@ pub fn prune(host: &Host, wanted: &PruneWanted, mode: Mode) -> Result<Vec<Pruned
         found.extend(images(host)?);
     }
     found.sort_by_key(|item| item.used);
-    let mut rest: u64 = found.iter().map(|item| item.bytes).sum();
+    let mut needed = Needed::default();
+    let mut rest: u64 = found.iter().map(|item| needed.add(&item.room)).sum();
     let old = |used: SystemTime, age: Duration| used.elapsed().is_ok_and(|since| since >= age);
     let mut pruned = Vec::new();
     for item in found {
@@ -80,8 +82,9 @@ pub fn prune(host: &Host, wanted: &PruneWanted, mode: Mode) -> Result<Vec<Pruned
             }
         };
         if goes && item.remove(host, mode)? {
-            rest -= item.bytes;
-            pruned.push(item.pruned());
+            let bytes = needed.remove(&item.room);
+            rest -= bytes;
+            pruned.push(item.pruned(bytes));
         }
     }
     pruned.extend(abandoned(host, mode)?);
@@ -110,8 +113,50 @@ fn abandoned(host: &Host, mode: Mode) -> Result<Option<Pruned>, EngineError> {
 /// Something that can go.
 struct Item {
     used: SystemTime,
-    bytes: u64,
+    room: Room,
     place: Place,
+}
+
+/// What something takes on the disk.
+enum Room {
+    /// Bytes of its own.
+    Own(u64),
+    /// Blobs, with their sizes in bytes, that other images may need too.
+    Blobs(BTreeMap<Digest, u64>),
+}
+
+/// The blobs of the images that stay, and how many of these need each.
+#[derive(Default)]
+struct Needed(BTreeMap<Digest, u32>);
+
+impl Needed {
+    /// Counts something in, and gives how many bytes it takes besides all that is counted already.
+    fn add(&mut self, room: &Room) -> u64 {
+        self.count(room, |images| {
+            *images += 1;
+            *images == 1
+        })
+    }
+
+    /// Counts it out, and gives how many bytes that frees.
+    fn remove(&mut self, room: &Room) -> u64 {
+        self.count(room, |images| {
+            *images -= 1;
+            *images == 0
+        })
+    }
+
+    /// The bytes of its own, and of the blobs for which `change` says that they count.
+    fn count(&mut self, room: &Room, change: impl Fn(&mut u32) -> bool) -> u64 {
+        match room {
+            Room::Own(bytes) => *bytes,
+            Room::Blobs(blobs) => blobs
+                .iter()
+                .filter(|(digest, _)| change(self.0.entry(**digest).or_default()))
+                .map(|(_, bytes)| bytes)
+                .sum(),
+        }
+    }
 }
 
 enum Place {
@@ -151,13 +196,13 @@ impl Item {
         }
     }
 
-    fn pruned(self) -> Pruned {
+    fn pruned(self, bytes: u64) -> Pruned {
         let (what, name) = match self.place {
             Place::Disk { name, .. } => (PrunedKind::Disk, name),
             Place::Image(reference) => (PrunedKind::Image, reference.familiar()),
             Place::Log(dir) => (PrunedKind::Log, shown(&dir)),
         };
-        Pruned { what, name, bytes: self.bytes }
+        Pruned { what, name, bytes }
     }
 }
 
@@ -208,30 +253,22 @@ fn item(dir: &Path, place: Place) -> Result<Option<Item>, EngineError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         other => {
             let (used, bytes) = other.map_err(EngineError::io("examine", dir))?;
-            Ok(Some(Item { used, bytes, place }))
+            Ok(Some(Item { used, room: Room::Own(bytes), place }))
         }
     }
 }
 
-/// The pulled images, each with what it alone needs.
+/// The pulled images.
 fn images(host: &Host) -> Result<Vec<Item>, EngineError> {
     let store = pull::store(host);
-    let images = store.images()?;
-    let blobs: Vec<BTreeMap<Digest, u64>> =
-        images.iter().map(|image| store.blobs(&image.digest)).collect::<Result<_, OciError>>()?;
-    let mut owners = BTreeMap::<&Digest, u32>::new();
-    for digest in blobs.iter().flat_map(BTreeMap::keys) {
-        *owners.entry(digest).or_default() += 1;
-    }
-    let alone = |blobs: &BTreeMap<Digest, u64>| {
-        blobs.iter().filter(|(digest, _)| owners[digest] == 1).map(|(_, bytes)| bytes).sum()
-    };
-    let items = images.iter().zip(&blobs).map(|(image, blobs)| Item {
-        used: SystemTime::UNIX_EPOCH + Duration::from_secs(image.pulled_unix_s),
-        bytes: alone(blobs),
-        place: Place::Image(image.reference.clone()),
+    let items = store.images()?.into_iter().map(|image| {
+        Ok(Item {
+            used: SystemTime::UNIX_EPOCH + Duration::from_secs(image.pulled_unix_s),
+            room: Room::Blobs(store.blobs(&image.digest)?),
+            place: Place::Image(image.reference),
+        })
     });
-    Ok(items.collect())
+    items.collect()
 }
 
 /// Removes what no name stands for, unless somebody reads or pulls an image just now.
@@ -319,6 +356,73 @@ mod tests {
         let pruned = prune(&host, &wanted, Mode::Remove).unwrap();
         let names: Vec<_> = pruned.into_iter().map(|pruned| pruned.name).collect();
         assert_eq!(names, [shown(&logs[1]), shown(&logs[0])]);
+    }
+
+    /// Bytes of a layer that images share, of one that an image has alone, and more than all
+    /// documents of two images have.
+    const SHARED: u64 = 1 << 20;
+    const ALONE: u64 = 1 << 16;
+    const DOCUMENTS: u64 = 1 << 12;
+
+    /// Puts a blob there as a pull does, and gives the words that name it in a manifest.
+    fn blob(host: &Host, kind: &str, bytes: &[u8]) -> (Digest, String) {
+        let (digest, size) = (Digest::of(bytes), bytes.len());
+        let folder = host.cache.root().join("blobs/sha256");
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join(digest.hex()), bytes).unwrap();
+        let media_type = format!("application/vnd.oci.image.{kind}");
+        let words = format!(r#"{{"mediaType":"{media_type}","digest":"{digest}","size":{size}}}"#);
+        (digest, words)
+    }
+
+    /// The images `one`, `two` and so on, the earlier the older, as if they were pulled. Each has a
+    /// layer of its own, and one that all have.
+    fn images_that_share_a_layer(host: &Host, names: &[&str]) {
+        let (_, config) = blob(host, "config.v1+json", b"{}");
+        let (_, shared) = blob(host, "layer.v1.tar", &[0; SHARED as usize]);
+        let pulled = names.iter().zip(1u8..).map(|(name, number)| {
+            let (_, alone) = blob(host, "layer.v1.tar", &[number; ALONE as usize]);
+            let manifest = format!(r#"{{"config":{config},"layers":[{shared},{alone}]}}"#);
+            let (digest, _) = blob(host, "manifest.v1+json", manifest.as_bytes());
+            let name = format!("docker.io/library/{name}:latest");
+            format!(r#"{{"name":"{name}","digest":"{digest}","pulled_unix_s":{number}}}"#)
+        });
+        let pulled: Vec<_> = pulled.collect();
+        let list = format!(r#"{{"schema":1,"images":[{}]}}"#, pulled.join(","));
+        fs::write(host.cache.root().join("images.json"), list).unwrap();
+    }
+
+    /// The pulled images that go if so many bytes may stay, and how much each frees, without its
+    /// documents.
+    fn images_that_go(host: &Host, keep_bytes: u64, mode: Mode) -> Vec<(String, u64)> {
+        let wanted = PruneWanted { older_than: None, keep_bytes: Some(keep_bytes) };
+        let pruned = prune(host, &wanted, mode).unwrap();
+        let images = pruned.into_iter().filter(|pruned| pruned.what == PrunedKind::Image);
+        images.map(|image| (image.name, image.bytes / DOCUMENTS * DOCUMENTS)).collect()
+    }
+
+    #[test]
+    fn a_layer_that_images_share_counts_once_and_goes_with_the_last() {
+        let dir = tempfile::tempdir().unwrap();
+        let host = testing::host(dir.path());
+        images_that_share_a_layer(&host, &["one", "two"]);
+        let all = SHARED + 2 * ALONE + DOCUMENTS;
+        let one = ("one:latest".to_owned(), ALONE);
+        let two = ("two:latest".to_owned(), SHARED + ALONE);
+        for (keep_bytes, gone) in [
+            (all, vec![]),
+            (all - DOCUMENTS, vec![one.clone()]),
+            (SHARED + ALONE + DOCUMENTS, vec![one.clone()]),
+            (SHARED, vec![one.clone(), two.clone()]),
+            (0, vec![one.clone(), two.clone()]),
+        ] {
+            assert_eq!(images_that_go(&host, keep_bytes, Mode::DryRun), gone, "{keep_bytes}");
+        }
+        assert_eq!(images_that_go(&host, SHARED + ALONE + DOCUMENTS, Mode::Remove), [one]);
+        let blobs = || fs::read_dir(host.cache.root().join("blobs/sha256")).unwrap().count();
+        assert_eq!(blobs(), 4);
+        assert_eq!(images_that_go(&host, SHARED, Mode::Remove), [two]);
+        assert_eq!(blobs(), 0);
     }
 
     #[test]
