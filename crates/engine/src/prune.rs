@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use mote_oci::{Digest, OciError, Reference};
+use mote_oci::{Digest, Freed, OciError, Reference};
 use rustix::fs::{FlockOperation, flock};
 
 use crate::cache::{Held, Shelf};
@@ -89,7 +89,7 @@ pub fn prune(host: &Host, wanted: &PruneWanted, mode: Mode) -> Result<Vec<Pruned
     }
     pruned.extend(abandoned(host, mode)?);
     if mode == Mode::Remove {
-        pruned.extend(unused(host)?);
+        pruned.extend(unused(host, needed.freed())?);
     }
     Ok(pruned)
 }
@@ -125,9 +125,21 @@ enum Room {
     Blobs(BTreeMap<Digest, u64>),
 }
 
-/// The blobs of the images that stay, and how many of these need each.
+enum Place {
+    Disk { dir: PathBuf, name: String },
+    Image(Reference),
+    Log(PathBuf),
+}
+
+/// The blobs of pulled images, those too that were needed by images that are gone.
 #[derive(Default)]
-struct Needed(BTreeMap<Digest, u32>);
+struct Needed(BTreeMap<Digest, Blob>);
+
+struct Blob {
+    bytes: u64,
+    /// How many of the images that stay need it.
+    images: u32,
+}
 
 impl Needed {
     /// Counts something in, and gives how many bytes it takes besides all that is counted already.
@@ -152,17 +164,20 @@ impl Needed {
             Room::Own(bytes) => *bytes,
             Room::Blobs(blobs) => blobs
                 .iter()
-                .filter(|(digest, _)| change(self.0.entry(**digest).or_default()))
+                .filter(|&(&digest, &bytes)| {
+                    let blob = self.0.entry(digest).or_insert(Blob { bytes, images: 0 });
+                    change(&mut blob.images)
+                })
                 .map(|(_, bytes)| bytes)
                 .sum(),
         }
     }
-}
 
-enum Place {
-    Disk { dir: PathBuf, name: String },
-    Image(Reference),
-    Log(PathBuf),
+    /// The blobs that no image needs any more.
+    fn freed(&self) -> Freed {
+        let gone = self.0.values().filter(|blob| blob.images == 0);
+        Freed { blobs: gone.clone().count() as u64, bytes: gone.map(|blob| blob.bytes).sum() }
+    }
 }
 
 impl Item {
@@ -271,14 +286,15 @@ fn images(host: &Host) -> Result<Vec<Item>, EngineError> {
     items.collect()
 }
 
-/// Removes what no name stands for, unless somebody reads or pulls an image just now.
-fn unused(host: &Host) -> Result<Option<Pruned>, EngineError> {
+/// Removes what no name stands for, unless somebody reads or pulls an image just now. Gives what
+/// that was besides the blobs of `images`, which were forgotten before.
+fn unused(host: &Host, images: Freed) -> Result<Option<Pruned>, EngineError> {
     match pull::store(host).remove_unused() {
-        Ok(freed) if freed.blobs == 0 => Ok(None),
+        Ok(freed) if freed.blobs <= images.blobs => Ok(None),
         Ok(freed) => Ok(Some(Pruned {
             what: PrunedKind::Unused,
-            name: format!("{} blobs", freed.blobs),
-            bytes: freed.bytes,
+            name: format!("{} blobs", freed.blobs - images.blobs),
+            bytes: freed.bytes.saturating_sub(images.bytes),
         })),
         Err(OciError::InUse { .. }) => {
             host.note("somebody reads or pulls an image: its parts stay".to_owned());
@@ -423,6 +439,25 @@ mod tests {
         assert_eq!(blobs(), 4);
         assert_eq!(images_that_go(&host, SHARED, Mode::Remove), [two]);
         assert_eq!(blobs(), 0);
+    }
+
+    #[test]
+    fn what_an_image_frees_is_told_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let host = testing::host(dir.path());
+        images_that_share_a_layer(&host, &["one", "two"]);
+        let blobs = || -> u64 {
+            let listing = fs::read_dir(host.cache.root().join("blobs/sha256")).unwrap();
+            listing.map(|entry| entry.unwrap().metadata().unwrap().len()).sum()
+        };
+        for keep_bytes in [SHARED + ALONE + DOCUMENTS, 0] {
+            blob(&host, "layer.v1.tar", b"no image needs this");
+            let before = blobs();
+            let wanted = PruneWanted { older_than: None, keep_bytes: Some(keep_bytes) };
+            let pruned = prune(&host, &wanted, Mode::Remove).unwrap();
+            assert_eq!(pruned.iter().map(|item| item.bytes).sum::<u64>(), before - blobs());
+            assert_eq!(pruned.last().unwrap().name, "1 blobs");
+        }
     }
 
     #[test]
