@@ -12,7 +12,7 @@ use mote_oci::OciError;
 use mote_process::{Cancelled, ProcessError};
 use mote_rootfs::busybox::{self, LoadError, SpecError};
 use mote_rootfs::directory::DirectoryError;
-use mote_rootfs::layer::LayerError;
+use mote_rootfs::layer::{LayerError, Limit};
 use mote_rootfs::tree::{PathError, TreeError};
 use mote_vmm::VmmError;
 
@@ -320,7 +320,7 @@ fn layer_hint(error: &LayerError) -> Option<String> {
         LayerError::Spool { source, .. } | LayerError::Disk { source, .. } => {
             full_disk_hint(source)
         }
-        LayerError::Limit { .. } => Some(RAISE_THE_LIMIT.to_owned()),
+        LayerError::Limit { limit: Limit::Bytes, .. } => Some(RAISE_THE_LIMIT.to_owned()),
         LayerError::Digest { .. } | LayerError::DiffId { .. } => {
             Some("the image is damaged: get it again".to_owned())
         }
@@ -338,4 +338,19 @@ fn features_hint(has: &[String], lacks: &[Lack]) -> String {
     features.extend(lacks.iter().map(|lack| lack.feature));
     features.dedup();
     format!("build one that has them: mote kernel build --feature {}", features.join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `--unpack-limit` raises no other one.
+    #[test]
+    fn only_who_met_the_limit_of_bytes_is_told_to_raise_it() {
+        let hint = |limit| {
+            EngineError::from(LayerError::Limit { layer: "it".to_owned(), limit, most: 1 }).hint()
+        };
+        assert_eq!(hint(Limit::Bytes).unwrap(), RAISE_THE_LIMIT);
+        assert_eq!([Limit::Entries, Limit::MetadataBytes].map(hint), [None, None]);
+    }
 }
