@@ -1,6 +1,7 @@
 //! Images from a registry: Debian's `docker-registry` on loopback.
 
 use std::fs;
+use std::io::Write;
 use std::process::Command;
 use std::time::Duration;
 
@@ -71,6 +72,46 @@ fn what_was_pulled_needs_no_network() {
         "hint: pull it while there is a network\n",
     ]);
     assert_eq!(fs::read_dir(sandbox.cache().join("blobs/sha256")).unwrap().count(), 0);
+}
+
+/// The oldest pulled image goes first. The disk of a machine that runs stays, whatever is asked for;
+/// then the image that it was made of is not needed.
+#[test]
+#[ignore = "boots a kernel: run by ./test"]
+fn prune_removes_an_unused_image_and_leaves_what_a_running_machine_uses() {
+    let registry = Registry::start(Access::Open);
+    // Times are whole seconds: of two that were pulled in one, the first by name counts as older.
+    let unused = registry.push(&image("valkey"), "a/unused:1");
+    let used = registry.push(&image("busybox"), "b/used:1");
+    let sandbox = sandbox();
+    for name in [&unused, &used] {
+        sandbox.mote(["pull", name]).run().expect_code(0);
+    }
+    let run = |command: &[&str]| {
+        let run = sandbox.mote(["run", "-i", "--kernel"]).arg(kernel()).arg(&used);
+        run.args(command.iter().copied())
+    };
+    let script = "echo up; read line; sha256sum /bin/busybox >/dev/null && echo $line";
+    let mut running = run(&["sh", "-c", script]).start();
+    running.stdout.wait_for("up\n");
+
+    let prune = |keep: &str| sandbox.mote(["prune", "--keep", keep]).run().expect_code(0).text();
+    let images = || sandbox.mote(["images"]).run().expect_code(0).text();
+    let pruned = prune("5m");
+    assert!(pruned.contains(&format!("image {unused}: ")), "{pruned}");
+    assert!(!pruned.contains(&used), "{pruned}");
+    let listed = images();
+    assert!(listed.contains(&used) && !listed.contains(&unused), "{listed}");
+    let pruned = prune("1m");
+    assert!(pruned.starts_with(&format!("image {used}: ")), "{pruned}");
+    assert!(!pruned.contains("disk "), "{pruned}");
+
+    let mut stdin = running.take_stdin();
+    stdin.write_all(b"still here\n").unwrap();
+    running.stdout.wait_for("still here\n");
+    running.finish().expect_code(0);
+    // It is pulled again, and its disk is still there.
+    run(&["true"]).run().expect_code(0).expect_unsaid(&["writing the image"]);
 }
 
 /// A bar for all, and one for each layer.
