@@ -18,6 +18,7 @@ use crate::EngineError;
 use crate::cache::Shelf;
 use crate::contents::Contents;
 use crate::digest::Hasher;
+use crate::export;
 use crate::host::Host;
 use crate::image::{self, ImageError};
 
@@ -121,7 +122,10 @@ fn cached(
         hasher.field(field.as_bytes());
     }
     let make = |partial: &Path| {
-        make(host, contents, format, &Arc::new(create(&partial.join(DISK))?))?;
+        export::replace_file(&partial.join(DISK), |out| {
+            let disk = out.get_ref().try_clone().map_err(EngineError::Descriptor)?;
+            make(host, contents, format, &Arc::new(disk))
+        })?;
         let about = partial.join(ABOUT);
         fs::write(&about, &contents.name).map_err(EngineError::io("write", &about))
     };

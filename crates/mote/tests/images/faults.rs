@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mote_testkit::{Access, Registry, Sandbox, Signal, image};
 
-use crate::{layout, run, sandbox};
+use crate::{kernel, layout, run, sandbox};
 
 #[test]
 #[ignore = "boots a kernel: run by ./test"]
@@ -142,15 +142,21 @@ fn a_mote_that_was_killed_is_no_harm_to_the_next() {
     assert_eq!(fs::read_dir(sandbox.cache().join("work")).unwrap().count(), 0);
 }
 
-/// A run that is killed while its disk is written leaves a folder that the next run of that image,
-/// or `mote prune`, removes.
+/// The disk has no name before it is whole. The folder that it was for goes with the next run of
+/// that image, or with `mote prune`.
 #[test]
 #[ignore = "needs the test images: run by ./test"]
 fn what_a_killed_run_leaves_in_the_cache_is_pruned() {
     let sandbox = sandbox();
-    let half = sandbox.cache().join("images").join("0".repeat(64) + ".partial");
-    fs::create_dir_all(&half).unwrap();
-    fs::write(half.join("disk"), "half").unwrap();
+    let run = sandbox.mote(["run", "--kernel"]).arg(kernel()).arg(layout("debian")).arg("true");
+    let mut running = run.start();
+    running.stderr.wait_for("unpacking ");
+    running.signal(Signal::KILL);
+    running.finish();
+    let entries = || fs::read_dir(sandbox.cache().join("images")).unwrap().map(Result::unwrap);
+    let half = entries().find(|entry| entry.path().is_dir()).expect("it was begun").path();
+    assert_eq!(half.extension().unwrap(), "partial");
+    assert_eq!(fs::read_dir(&half).unwrap().count(), 0, "a half-written image");
     let planned = sandbox.mote(["prune", "--dry-run"]).run().expect_code(0).text();
     assert!(planned.contains("1 half-made entries"), "{planned}");
     assert!(half.is_dir());
