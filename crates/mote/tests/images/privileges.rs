@@ -1,11 +1,12 @@
 //! Nothing needs a privilege.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use mote_testkit::image;
 
-use crate::{kernel, sandbox};
+use crate::{kernel, layout, sandbox};
 
 /// As Debian's `nobody`, without capabilities or any way to get some.
 const AS_NOBODY: &str = "exec setpriv --reuid 65534 --regid 65534 --clear-groups \
@@ -41,4 +42,43 @@ fn an_ordinary_user_runs_an_image() {
     run(&["image", "build", "oci:odd", "--format", "ext4", "-o", "odd.ext4"]).run().expect_code(0);
     check(Command::new("e2fsck").arg("-fn").arg(home.join("odd.ext4")));
     sandbox.assert_no_orphans();
+}
+
+/// The paths that the calls of a trace make, or give something to.
+fn made(trace: &str) -> Vec<PathBuf> {
+    const CALLS: [&str; 12] = [
+        "O_CREAT", "creat(", "mkdir", "mknod", "symlink", "link(", "linkat(", "rename", "chmod",
+        "chown", "setxattr", "utime",
+    ];
+    let makes =
+        |line: &&str| CALLS.iter().any(|call| line.contains(call)) && !line.contains("unlink");
+    let paths = trace.lines().filter(makes).flat_map(|line| line.split('"').skip(1).step_by(2));
+    paths.filter(|path| !path.starts_with("/proc/self/fd/")).map(PathBuf::from).collect()
+}
+
+/// A disk comes of layers without a file of theirs on the host: what is made besides it are the
+/// cache's own folders.
+#[test]
+#[ignore = "needs the test images: run by ./test"]
+fn nothing_is_unpacked_onto_the_host() {
+    let sandbox = sandbox();
+    let strace = "exec strace -f -qq -e trace=%file -e signal=none -o trace \"$@\"";
+    let args = ["sh", env!("CARGO_BIN_EXE_mote"), "image", "build", "--format", "erofs"];
+    let build = sandbox.shell(strace).args(args).args(["-o", "odd.erofs", &layout("odd")]);
+    build.run().expect_code(0);
+    let made = made(&fs::read_to_string(sandbox.home().join("trace")).unwrap());
+    assert!(made.iter().any(|path| path.ends_with("odd.erofs")), "{made:?}");
+    for path in made {
+        let is_ours = match path.strip_prefix(sandbox.cache()) {
+            // At most a folder there, for files without names.
+            Ok(inside) => inside.components().count() <= 2,
+            Err(_) => {
+                path.starts_with("odd.erofs") || sandbox.cache().starts_with(&path) || {
+                    let name = path.to_str().unwrap();
+                    name.starts_with("odd.erofs.") && name.ends_with(".partial")
+                }
+            }
+        };
+        assert!(is_ours, "{} was made", path.display());
+    }
 }
