@@ -201,6 +201,20 @@ mod tests {
     }
 
     #[test]
+    fn every_call_that_fails_is_told() {
+        let root = disk(Filesystem::Erofs, Writes::Memory);
+        let mut kernel = Recorder::default();
+        enter(&mut kernel, &root).unwrap();
+        for call in kernel.calls {
+            let call: &str = alloc::boxed::Box::leak(call.into_boxed_str());
+            let mut kernel = Recorder::failing(call, Errno::EIO);
+            let error = enter(&mut kernel, &root).unwrap_err().chain();
+            assert_eq!(error, alloc::format!("{call}: input/output error (EIO)"));
+            assert_eq!(kernel.calls.last().unwrap(), call, "it stops there");
+        }
+    }
+
+    #[test]
     fn why_a_disk_cannot_be_mounted() {
         let cases = [
             (
