@@ -216,7 +216,7 @@ fn plain_http_is_spoken_with_others_only_if_they_are_named() {
         let refused = pull(allowed).expect_code(125);
         refused.expect_said(&[
             &format!("error: no safe connection to {address}\n"),
-            "allow plain HTTP for it\n",
+            &format!("allow plain HTTP with MOTE_PLAIN_HTTP={address}\n"),
         ]);
     }
     assert!(!sandbox.cache().join("images.json").exists());
