@@ -54,6 +54,10 @@ impl From<DeflateError> for io::Error {
     }
 }
 
+fn cut_off() -> io::Error {
+    io::ErrorKind::UnexpectedEof.into()
+}
+
 /// One stream.
 pub(super) struct Inflate {
     bits: Bits,
@@ -165,41 +169,39 @@ impl Inflate {
     ) -> io::Result<usize> {
         while out.len() - at >= ROOM && !self.has_ended() {
             input.fill()?;
-            match self.state {
-                State::Block => self.header(input)?,
-                State::Stored(left) => {
-                    let ready = input.ready();
-                    if ready.is_empty() {
-                        return Err(io::ErrorKind::UnexpectedEof.into());
-                    }
-                    let count = left.min(ready.len()).min(out.len() - at);
-                    out[at..at + count].copy_from_slice(&ready[..count]);
-                    input.skip(count);
-                    at += count;
-                    match left - count {
-                        0 => self.end_block(input),
-                        left => self.state = State::Stored(left),
-                    }
-                }
-                State::Compressed => {
-                    let stopped = self.compressed(input, out, begin, at);
-                    // Rather than what zeros behind the end mean.
-                    self.check(input)?;
-                    at = stopped?;
-                }
-                State::End => {}
+            let stopped = match self.state {
+                State::Block => self.header(input).map(|()| at),
+                State::Stored(_) if input.ready().is_empty() => return Err(cut_off()),
+                State::Stored(left) => Ok(self.stored(input, out, at, left)),
+                State::Compressed => self.compressed(input, out, begin, at),
+                State::End => Ok(at),
+            };
+            // First, rather than what zeros behind the end mean.
+            if !input.has_read(self.bits.bytes()) {
+                return Err(cut_off());
             }
-            self.check(input)?;
+            at = stopped?;
         }
         Ok(at)
     }
 
-    /// Fails when bits were used that are not there.
-    fn check(&self, input: &Input<'_, '_>) -> io::Result<()> {
-        match input.has_read(self.bits.bytes()) {
-            true => Ok(()),
-            false => Err(io::ErrorKind::UnexpectedEof.into()),
+    /// Goes on with a block that is not compressed, of which `left` bytes are to come.
+    fn stored(
+        &mut self,
+        input: &mut Input<'_, '_>,
+        out: &mut [u8],
+        at: usize,
+        left: usize,
+    ) -> usize {
+        let ready = input.ready();
+        let count = left.min(ready.len()).min(out.len() - at);
+        out[at..at + count].copy_from_slice(&ready[..count]);
+        input.skip(count);
+        match left - count {
+            0 => self.end_block(input),
+            left => self.state = State::Stored(left),
         }
+        at + count
     }
 
     /// Behind the last block, the bytes that were not needed go back.
@@ -218,16 +220,14 @@ impl Inflate {
     }
 
     /// Reads the header of a block (RFC 1951, 3.2.3).
-    fn header(&mut self, input: &mut Input<'_, '_>) -> io::Result<()> {
+    fn header(&mut self, input: &mut Input<'_, '_>) -> Result<(), DeflateError> {
         self.is_last = self.bits.next(1, input) == 1;
         match self.bits.next(2, input) {
             0 => {
                 self.return_bytes(input);
                 let len = self.bits.next(16, input);
-                let complement = self.bits.next(16, input);
-                self.check(input)?;
-                if complement != len ^ 0xffff {
-                    return Err(DeflateError::Stored.into());
+                if self.bits.next(16, input) != len ^ 0xffff {
+                    return Err(DeflateError::Stored);
                 }
                 self.return_bytes(input);
                 self.state = State::Stored(len);
@@ -247,16 +247,13 @@ impl Inflate {
                 self.state = State::Compressed;
             }
             2 => {
-                let codes = self.codes(input);
-                // Rather than codes of zeros that stand behind the end.
-                self.check(input)?;
-                let (lens, symbols) = codes?;
+                let (lens, symbols) = self.codes(input)?;
                 let (symbols, distances) = lens.split_at(symbols);
                 self.are_fixed = false;
                 self.make_tables(symbols, distances)?;
                 self.state = State::Compressed;
             }
-            _ => return Err(DeflateError::Block.into()),
+            _ => return Err(DeflateError::Block),
         }
         Ok(())
     }
