@@ -3,6 +3,6 @@
 use sha2::{Digest as _, Sha256};
 
 /// 64 hexadecimal digits.
-pub(super) fn sha256_hex(bytes: impl AsRef<[u8]>) -> String {
+pub(crate) fn sha256_hex(bytes: impl AsRef<[u8]>) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -8,6 +8,7 @@ mod load;
 mod record;
 mod write;
 
+pub(crate) use digest::sha256_hex;
 pub use error::ArtefactError;
 pub use key::{KernelInputs, KernelSpec};
 pub use load::{Integrity, Kernel};

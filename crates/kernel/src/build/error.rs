@@ -1,6 +1,7 @@
 //! Why there is no kernel.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use mote_process::ProcessError;
 
@@ -33,13 +34,31 @@ pub enum BuildError {
     /// What was built is no kernel, or could not be put into its folder.
     #[error(transparent)]
     Artefact(#[from] ArtefactError),
+    /// The file system refused something in the build's directory.
+    #[error("cannot {action} {}", path.display())]
+    Io {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
 }
+
+const FULL_DISK: &str = "free some space on that file system";
 
 /// What the output of a failed build may say, and what to do then.
 const HINTS: [(&str, &str); 2] = [
-    ("No space left on device", "free some space on that file system"),
+    ("No space left on device", FULL_DISK),
     ("Killed signal terminated program", "there was too little memory: build with fewer jobs"),
 ];
+
+/// What to do about a build that failed for want of something that the machine gives.
+pub(super) fn hint(errors: &[String]) -> Option<&'static str> {
+    let said = |said| errors.iter().any(|line| line.contains(said));
+    HINTS.iter().find(|&&(what, _)| said(what)).map(|&(_, hint)| hint)
+}
 
 impl BuildError {
     /// What to do about it.
@@ -47,13 +66,19 @@ impl BuildError {
         match self {
             Self::Config(error) => error.hint(),
             Self::Tools(error) => error.hint(),
-            Self::Failed { errors, .. } => HINTS
-                .iter()
-                .find(|(said, _)| errors.iter().any(|line| line.contains(said)))
-                .map(|&(_, hint)| hint.to_owned()),
+            Self::Failed { errors, .. } => hint(errors).map(str::to_owned),
             Self::Process(error) => error.hint(),
             Self::Artefact(error) => error.hint(),
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
+                Some(FULL_DISK.to_owned())
+            }
+            Self::Io { .. } => None,
         }
+    }
+
+    pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { action, path, source }
     }
 }
 

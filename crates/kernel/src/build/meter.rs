@@ -23,8 +23,9 @@ pub(super) struct Meter {
 }
 
 impl Meter {
-    pub(super) fn new(total: u32) -> Self {
-        Self { done: 0, total, errors: Vec::new() }
+    /// Of a build of `total` files, `done` of which an earlier one has compiled.
+    pub(super) fn new(done: u32, total: u32) -> Self {
+        Self { done, total, errors: Vec::new() }
     }
 
     /// Takes a line; gives the progress if it told of one.
@@ -65,7 +66,7 @@ mod tests {
 
     #[test]
     fn compilations_are_counted() {
-        let mut meter = Meter::new(3);
+        let mut meter = Meter::new(1, 4);
         let counted: Vec<u32> = [
             "make[1]: Entering directory '/w'",
             "  HOSTCC  scripts/basic/fixdep",
@@ -86,7 +87,7 @@ mod tests {
 
     #[test]
     fn the_first_errors_are_kept() {
-        let mut meter = Meter::new(0);
+        let mut meter = Meter::new(0, 0);
         for line in [
             "init/main.c: In function 'start_kernel':",
             "init/main.c:7:3: error: expected ';' before '}' token",

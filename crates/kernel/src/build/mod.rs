@@ -3,6 +3,7 @@
 mod date;
 mod error;
 mod estimate;
+mod journal;
 mod meter;
 mod run;
 

@@ -2,21 +2,25 @@
 
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use mote_process::{Cancel, Command, ProcessError};
 
+use super::error::hint;
+use super::journal::Journal;
 use super::meter::Meter;
 use super::{BuildError, Progress, date, estimate};
 use crate::artefact::{self, Kernel, KernelSpec};
-use crate::config::Unfulfilled;
+use crate::config::{ConfigOutcome, Unfulfilled};
 use crate::kbuild::Kbuild;
 use crate::tools;
 
 /// Where a build works and what it leaves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BuildDirs {
-    /// The output directory of the kernel's makefiles; some hundred MB. Of no use afterwards.
+    /// The output directory of the kernel's makefiles; some hundred MB. After a build that was
+    /// interrupted, or failed, the next build of the same [`KernelSpec`] goes on there; after one
+    /// that succeeded, it is of no use.
     pub work: PathBuf,
     /// The kernel's folder; made, and filled.
     pub kernel: PathBuf,
@@ -27,6 +31,11 @@ pub struct BuildDirs {
 /// What a build reports while it goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BuildEvent {
+    /// An earlier build was interrupted, and has left compiled files, which are whole.
+    Resumed {
+        /// How many.
+        files: u32,
+    },
     /// The configuration is resolved.
     Configured {
         /// The optional symbols that were dropped, with the reasons.
@@ -48,12 +57,12 @@ pub struct BuildOutcome {
 }
 
 /// Configures, compiles and packs a kernel. The same [`KernelSpec`] gives the same bytes, wherever
-/// the source and the directories lie.
+/// the source and the directories lie, and however often the build was interrupted.
 ///
 /// # Errors
 ///
 /// A configuration that cannot be had, a compilation that fails, a disk that is full, the user's
-/// wish to stop. What lies in the directories then is of no use.
+/// wish to stop. What lies in the kernel's directory then is of no use.
 pub fn build(
     spec: &KernelSpec<'_>,
     dirs: &BuildDirs,
@@ -62,23 +71,50 @@ pub fn build(
     on_event: &mut dyn FnMut(BuildEvent),
 ) -> Result<BuildOutcome, BuildError> {
     let kbuild = Kbuild::enter(spec.toolchain, &spec.source.dir, &dirs.work)?;
-    let config = spec.plan.resolve_in(&kbuild, &spec.source.version, cancel)?;
-    tools::require(&tools::tools_for(&config.config), &spec.toolchain.search, cancel)?;
-    let warnings = config.warnings;
-    let modules = config.config.module_count();
+    let journal = Journal::resume(&kbuild.out)?;
+    let resumed = journal.objects();
+    if resumed > 0 {
+        on_event(BuildEvent::Resumed { files: resumed });
+    }
+    let mut make = |journal| compile(spec, &kbuild, &dirs.log, journal, jobs, cancel, on_event);
+    let warnings = match make(journal) {
+        // The journal vouches for the files, not for what the makefiles conclude from them.
+        Err(BuildError::Failed { errors, .. }) if resumed > 0 && hint(&errors).is_none() => {
+            make(Journal::start(&kbuild.out)?)?
+        }
+        made => made?,
+    };
+    let kernel = artefact::write(spec, &kbuild.out, &dirs.kernel, cancel)?;
+    Ok(BuildOutcome { kernel, warnings })
+}
+
+/// Configures and compiles; gives the optional symbols that were dropped.
+fn compile(
+    spec: &KernelSpec<'_>,
+    kbuild: &Kbuild<'_>,
+    log: &Path,
+    mut journal: Journal,
+    jobs: NonZeroUsize,
+    cancel: &Cancel,
+    on_event: &mut dyn FnMut(BuildEvent),
+) -> Result<Vec<Unfulfilled>, BuildError> {
+    let ConfigOutcome { config, warnings, .. } =
+        spec.plan.resolve_in(kbuild, &spec.source.version, cancel)?;
+    tools::require(&tools::tools_for(&config), &spec.toolchain.search, cancel)?;
+    let modules = config.module_count();
     on_event(BuildEvent::Configured { warnings: warnings.clone(), modules });
 
-    let mut meter = Meter::new(estimate::files_to_compile(&kbuild.source, &config.config));
-    let mut make = compilation(&kbuild, spec.epoch_s, jobs);
-    let made = make.stream(cancel, &dirs.log, &mut |line| {
+    let total = estimate::files_to_compile(&kbuild.source, &config);
+    let mut meter = Meter::new(journal.objects(), total);
+    let made = compilation(kbuild, spec.epoch_s, jobs).stream(cancel, log, &mut |line| {
         if let Some(progress) = meter.read(line) {
             on_event(BuildEvent::Compiled(progress));
         }
+        // A journal that cannot be kept costs time after an interruption, and nothing now.
+        let _ = journal.keep_up();
     });
     made.map_err(|error| explain(error, spec, meter))?;
-
-    let kernel = artefact::write(spec, &kbuild.out, &dirs.kernel, cancel)?;
-    Ok(BuildOutcome { kernel, warnings })
+    Ok(warnings)
 }
 
 /// What the compiler need not do: it keeps where each token of each macro came from, to draw it in
@@ -288,5 +324,86 @@ esac
         assert!(began.elapsed() < Duration::from_secs(30));
         assert!(!sandbox.dirs().kernel.exists());
         assert!(fs::read_to_string(sandbox.dirs().log).unwrap().contains("CC      a.o"));
+    }
+
+    /// Compiles each of five files unless it is there, as make does, with a second between them;
+    /// fails at a file that is `bad`, unless it has made all in one go.
+    const SLOW: &str = r#"
+case $goal in
+  allnoconfig) cmp -s "$KCONFIG_ALLCONFIG" .config || cp "$KCONFIG_ALLCONFIG" .config ;;
+  bzImage)
+    for i in 1 2 3 4 5; do
+      [ -e $i.o ] && { grep -q bad $i.o && { echo "$i.o: error: bad"; exit 2; }; continue; }
+      echo "  CC      $i.o"
+      echo $i > $i.o
+      echo $i >> compiled
+      sleep 1
+    done
+    mkdir -p arch/x86/boot include/config
+    cp "${0%/*}/elf" vmlinux
+    echo image > arch/x86/boot/bzImage
+    echo map > System.map
+    echo 6.12.95 > include/config/kernel.release ;;
+esac
+"#;
+
+    /// Builds until the fifth file is being compiled.
+    fn interrupted() -> Sandbox {
+        let sandbox = Sandbox::with_make(SLOW);
+        let plan = plan(&["net"], "");
+        let cancel = Cancel::default();
+        let mut compiled = 0;
+        build(&sandbox.spec(&plan), &sandbox.dirs(), jobs(), &cancel, &mut |event| {
+            if let BuildEvent::Compiled(_) = event {
+                compiled += 1;
+                if compiled == 5 {
+                    cancel.cancel(9);
+                }
+            }
+        })
+        .unwrap_err();
+        sandbox
+    }
+
+    /// What the next build says and compiles.
+    fn go_on(sandbox: &Sandbox) -> (Option<u32>, String) {
+        let compiled = sandbox.dirs().work.join("compiled");
+        let _ = fs::remove_file(&compiled);
+        let mut resumed = None;
+        let plan = plan(&["net"], "");
+        build(&sandbox.spec(&plan), &sandbox.dirs(), jobs(), &Cancel::default(), &mut |event| {
+            if let BuildEvent::Resumed { files } = event {
+                resumed = Some(files);
+            }
+        })
+        .unwrap();
+        (resumed, fs::read_to_string(compiled).unwrap().replace('\n', ""))
+    }
+
+    #[test]
+    fn an_interrupted_build_goes_on_with_the_files_that_are_whole() {
+        let sandbox = interrupted();
+        let (resumed, compiled) = go_on(&sandbox);
+        let resumed = resumed.unwrap() as usize;
+        assert!((1..5).contains(&resumed), "{resumed}");
+        assert_eq!(compiled, "12345"[resumed..]);
+    }
+
+    #[test]
+    fn a_file_that_was_damaged_meanwhile_is_compiled_again() {
+        let sandbox = interrupted();
+        fs::write(sandbox.dirs().work.join("1.o"), "other").unwrap();
+        assert!(go_on(&sandbox).1.starts_with('1'));
+    }
+
+    #[test]
+    fn what_cannot_be_built_upon_is_built_anew() {
+        let sandbox = interrupted();
+        // Whole, as far as the journal knows.
+        let mut journal = Journal::resume(&sandbox.dirs().work).unwrap();
+        fs::write(sandbox.dirs().work.join("1.o"), "bad").unwrap();
+        journal.note_settled(Duration::ZERO).unwrap();
+        drop(journal);
+        assert_eq!(go_on(&sandbox).1, "12345");
     }
 }
