@@ -8,6 +8,8 @@
 //!   process). Others wait for it and then find the entry. A `.partial` that is found while the
 //!   lock is held was left by a process that was killed: it is removed, never trusted, by the next
 //!   who makes this entry or by `mote prune`.
+//! - What takes minutes to make can be made in several goes, in `<key>.work` beside it, which a
+//!   maker that fails or is killed leaves to the next one, and `mote prune` removes.
 //! - Whoever removes an entry holds that lock too, and makes it a `.partial` first.
 //! - Everything may be deleted at any time when no mote runs.
 
@@ -51,6 +53,9 @@ impl Shelf {
 
 /// How the folder of an entry in the making ends, after its key.
 const PARTIAL: &str = "partial";
+
+/// How the folder ends in which an entry is made in several goes.
+const WORK: &str = "work";
 
 /// How the file ends that its maker has locked.
 const LOCK: &str = "lock";
@@ -158,6 +163,12 @@ impl Cache {
         path.is_dir().then_some(path)
     }
 
+    /// A folder for the making of an entry that outlives its maker: who makes the entry goes on there,
+    /// and removes it in the end. It may not exist yet.
+    pub fn unfinished(&self, shelf: Shelf, key: &str) -> PathBuf {
+        self.shelf(shelf).join(format!("{key}.{WORK}"))
+    }
+
     /// The keys on a shelf with their folders, sorted by key.
     ///
     /// # Errors
@@ -174,7 +185,7 @@ impl Cache {
         Ok(entries)
     }
 
-    /// The folders in which killed motes left something half made.
+    /// The folders in which something was left half made.
     ///
     /// # Errors
     /// When a folder cannot be read.
@@ -182,7 +193,7 @@ impl Cache {
         let mut abandoned = Vec::new();
         for folder in Shelf::ALL.map(|shelf| self.shelf(shelf)) {
             for path in list(&folder)? {
-                if path.extension().is_some_and(|ending| ending == PARTIAL) {
+                if path.extension().is_some_and(|ending| ending == PARTIAL || ending == WORK) {
                     abandoned.extend(Held::new(path)?);
                 }
             }
@@ -510,6 +521,28 @@ mod tests {
             Ok(())
         })
         .unwrap();
+    }
+
+    #[test]
+    fn unfinished_work_outlives_its_maker() {
+        let (_dir, cache) = cache();
+        let work = cache.unfinished(Shelf::Images, "key");
+        let begin = |_: &Path| {
+            fs::create_dir(&work).unwrap();
+            Err(CacheError::io("write", &work)(io::ErrorKind::StorageFull.into()))
+        };
+        ensure(&cache, &Cancel::default(), begin).unwrap_err();
+        assert_eq!(names(&cache), ["key.work"]);
+        assert_eq!(cache.entries(Shelf::Images).unwrap(), []);
+        ensure(&cache, &Cancel::default(), |_| {
+            assert!(work.is_dir() && cache.abandoned().unwrap().is_empty());
+            Ok(())
+        })
+        .unwrap();
+        for left in cache.abandoned().unwrap() {
+            left.remove().unwrap();
+        }
+        assert_eq!(names(&cache), ["key"]);
     }
 
     #[test]

@@ -168,7 +168,7 @@ fn build(host: &Host, wanted: &Wanted, partial: &Path) -> Result<(), EngineError
         epoch_s: KernelSpec::EPOCH_S,
     };
     let log = host.cache.logs()?.join(format!("kernel-{}.log", &wanted.key[..16]));
-    let work = partial.join("work");
+    let work = host.cache.unfinished(Shelf::Kernels, &wanted.key);
     let dirs = BuildDirs { work: work.clone(), kernel: partial.to_owned(), log: log.clone() };
     event::step(&*host.sink, Step::BuildKernel { version, log }, |progress| {
         mote_kernel::build(&spec, &dirs, host.jobs, &host.cancel, &mut |event| match event {
@@ -178,11 +178,15 @@ fn build(host: &Host, wanted: &Wanted, partial: &Path) -> Result<(), EngineError
                 }
                 warn_of_modules(host, modules);
             }
+            BuildEvent::Resumed { files } => {
+                host.note(format!("going on where a build was interrupted: {files} files are there"));
+            }
             BuildEvent::Compiled(at) => progress(at.done.into(), Some(at.total.into())),
         })
     })?;
-    check_unchanged(host, &source)?;
-    fs::remove_dir_all(&work).map_err(EngineError::io("remove", &work))
+    let unchanged = check_unchanged(host, &source);
+    fs::remove_dir_all(&work).map_err(EngineError::io("remove", &work))?;
+    unchanged
 }
 
 /// Refuses to keep a kernel of another source than the one that its key names. Only the user's own
