@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use mote_kconfig::{Config, Verdict};
+use mote_kconfig::{Asked, Config, Dropped, Necessity, Request, Verdict};
 use serde::Deserialize;
 
 use super::ArtefactError;
@@ -93,6 +93,18 @@ impl Kernel {
         Verdict::compare(&self.record.asked, &self.config)
     }
 
+    /// Whether it has all that is asked: each symbol has the value asked for, or is optional and was
+    /// asked of this kernel too.
+    pub fn serves(&self, asked: &Asked) -> bool {
+        let asked_here = |request: &Request| {
+            let here = self.record.asked.get(request.symbol.as_str());
+            here.is_some_and(|wish| wish.request.value.same_as(&request.value))
+        };
+        Verdict::compare(asked, &self.config).dropped.iter().all(|Dropped { request, .. }| {
+            request.necessity == Necessity::Optional && asked_here(request)
+        })
+    }
+
     /// The path of its `vmlinux`.
     pub fn vmlinux(&self) -> PathBuf {
         self.dir.join(Self::VMLINUX)
@@ -160,13 +172,17 @@ mod tests {
     use mote_process::Cancel;
 
     use super::*;
+    use crate::ConfigPlan;
     use crate::testing::{Sandbox, plan};
 
     fn kernel(sandbox: &Sandbox) -> Kernel {
-        let plan = plan(&["net"], "SWAP=y # optional: for later\n");
+        kernel_of(sandbox, &plan(&["net"], "SWAP=y # optional: for later\n"))
+    }
+
+    fn kernel_of(sandbox: &Sandbox, plan: &ConfigPlan) -> Kernel {
         let jobs = NonZeroUsize::MIN;
         let outcome = crate::build(
-            &sandbox.spec(&plan),
+            &sandbox.spec(plan),
             &sandbox.dirs(),
             jobs,
             &Cancel::default(),
@@ -192,6 +208,24 @@ mod tests {
         assert!(kernel.verdict().dropped.is_empty());
         assert_eq!(Kernel::load(kernel.dir()).unwrap(), kernel);
         kernel.check(Integrity::Digest).unwrap();
+    }
+
+    #[test]
+    fn a_kernel_serves_whoever_asks_for_no_more() {
+        let sandbox = Sandbox::with_make(
+            "case $goal in\n allnoconfig) grep -v ZSWAP \"$KCONFIG_ALLCONFIG\" > .config ;;\n bzImage)\n\
+             mkdir -p arch/x86/boot include/config; cp \"${0%/*}/elf\" vmlinux\n\
+             touch arch/x86/boot/bzImage System.map; echo 6.12 > include/config/kernel.release ;;\nesac\n",
+        );
+        let kernel = kernel_of(&sandbox, &plan(&["net"], "SWAP=y\nZSWAP=y # optional\n"));
+        let serves =
+            |features: &[&str], fragment: &str| kernel.serves(&plan(features, fragment).asked);
+        for fragment in ["", "SWAP=y", "SWAP=y # optional", "ZSWAP=y # optional", "UNKNOWN=n"] {
+            assert!(serves(&["base"], fragment) && serves(&["net"], fragment), "{fragment}");
+        }
+        for fragment in ["SWAP=n", "ZSWAP=y", "ZSMALLOC=y", "ZSMALLOC=y # optional", "HZ=100"] {
+            assert!(!serves(&["base"], fragment), "{fragment}");
+        }
     }
 
     #[test]
