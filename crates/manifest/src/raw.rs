@@ -134,6 +134,7 @@ pub(crate) struct Run {
     pub(crate) kernel: Option<Spanned<PathBuf>>,
     #[serde(default)]
     pub(crate) feature: Vec<String>,
+    pub(crate) exact: Option<bool>,
     pub(crate) verbose: Option<bool>,
     pub(crate) timings: Option<bool>,
     pub(crate) dry_run: Option<bool>,

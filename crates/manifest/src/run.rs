@@ -58,6 +58,8 @@ pub struct RunSettings {
     pub kernel: Option<PathBuf>,
     /// Features that the kernel has beside those of `[kernel]`.
     pub feature: Vec<String>,
+    /// Whether the kernel has what is asked of it and nothing else.
+    pub exact: Option<bool>,
     /// Whether the kernel's messages are shown.
     pub verbose: Option<bool>,
     /// Whether it is told where the time went.
@@ -92,6 +94,7 @@ impl RunSettings {
         "unpack-limit",
         "kernel",
         "feature",
+        "exact",
         "verbose",
         "timings",
         "dry-run",
@@ -120,8 +123,8 @@ impl RunSettings {
 
     /// These settings with `other` laid over them, which is how flags win over a recipe.
     ///
-    /// Features are asked of a kernel that mote builds: with some in `other`, the kernel of these is
-    /// not taken.
+    /// Features, and that there be nothing else, are asked of a kernel that mote builds: with those in
+    /// `other`, the kernel of these is not taken.
     ///
     /// What `other` says replaces what these say, with three exceptions, where both can hold:
     /// variables of `env` are replaced one by one, words to `append` and `feature`s come after
@@ -129,7 +132,8 @@ impl RunSettings {
     pub fn overridden_by(mut self, other: Self) -> Self {
         self.env.extend(other.env);
         let append: Vec<String> = self.append.into_iter().chain(other.append).collect();
-        let kernel = self.kernel.filter(|_| other.feature.is_empty());
+        let built = !other.feature.is_empty() || other.exact == Some(true);
+        let kernel = self.kernel.filter(|_| !built);
         let new = other.feature.into_iter().filter(|name| !self.feature.contains(name));
         let feature = self.feature.iter().cloned().chain(new.collect::<Vec<_>>()).collect();
         Self {
@@ -156,6 +160,7 @@ impl RunSettings {
             unpack_limit: other.unpack_limit.or(self.unpack_limit),
             kernel: other.kernel.or(kernel),
             feature,
+            exact: other.exact.or(self.exact),
             verbose: other.verbose.or(self.verbose),
             timings: other.timings.or(self.timings),
             dry_run: other.dry_run.or(self.dry_run),
@@ -244,6 +249,8 @@ mod tests {
         let recipe = || RunSettings { kernel: kernel("old"), ..RunSettings::default() };
         let feature = RunSettings { feature: words(&["tun"]), ..RunSettings::default() };
         assert_eq!(recipe().overridden_by(feature).kernel, None);
+        let exact = RunSettings { exact: Some(true), ..RunSettings::default() };
+        assert_eq!(recipe().overridden_by(exact).kernel, None);
         let new = RunSettings { kernel: kernel("new"), ..RunSettings::default() };
         assert_eq!(recipe().overridden_by(new).kernel, kernel("new"));
         assert_eq!(recipe().overridden_by(RunSettings::default()).kernel, kernel("old"));

@@ -198,6 +198,11 @@ fn what_is_wrong_is_told_with_its_line() {
         ("[run]\nnetwork = \"users\"", "mote.toml:4: unknown network: users", "did you mean user?"),
         ("[run]\naccel = \"kvn\"", "mote.toml:4: unknown accelerator: kvn", "did you mean kvm?"),
         (
+            "[run]\nkernel = \"k\"\nexact = true",
+            "mote.toml:4: kernel and exact exclude each other",
+            "",
+        ),
+        (
             "[run]\nkernel = \"k\"\nfeature = [\"tun\"]",
             "mote.toml:4: kernel and feature exclude each other",
             "",

@@ -19,9 +19,14 @@ pub(super) fn resolve(
     let checked = |value: Option<Spanned<String>>, check: Check| {
         value.map(|value| check(document, value)).transpose()
     };
-    if let Some(kernel) = raw.kernel.as_ref().filter(|_| !raw.feature.is_empty()) {
-        let problem = Problem::Conflict { first: "kernel", second: "feature" };
-        return Err(document.wrong(kernel.span(), problem));
+    for (asked, second) in
+        [(!raw.feature.is_empty(), "feature"), (raw.exact == Some(true), "exact")]
+    {
+        if let Some(kernel) = raw.kernel.as_ref().filter(|_| asked) {
+            return Err(
+                document.wrong(kernel.span(), Problem::Conflict { first: "kernel", second })
+            );
+        }
     }
     let entrypoint = raw.entrypoint.map(|words| {
         words.into_iter().map(|word| check::argument(document, word)).collect::<Result<_, _>>()
@@ -55,6 +60,7 @@ pub(super) fn resolve(
         unpack_limit: raw.unpack_limit.map(|limit| parse(document, &limit)).transpose()?,
         kernel: raw.kernel.map(|path| base.join(path.into_inner())),
         feature: raw.feature,
+        exact: raw.exact,
         verbose: raw.verbose,
         timings: raw.timings,
         dry_run: raw.dry_run,

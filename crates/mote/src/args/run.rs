@@ -120,6 +120,10 @@ pub struct Run {
     #[arg(long = "feature", value_name = "NAME", value_delimiter = ',', conflicts_with = "kernel")]
     pub feature: Vec<String>,
 
+    /// Boot a kernel that has what is asked of it and nothing else, instead of any that has all of it
+    #[arg(long, conflicts_with = "kernel")]
+    pub exact: bool,
+
     /// Show the kernel's messages on standard error
     #[arg(long)]
     pub verbose: bool,

@@ -87,6 +87,7 @@ fn wanted(args: Run) -> Result<(Program, RunSettings, Option<SourceSpec>)> {
         unpack_limit: args.unpack_limit,
         kernel: args.kernel,
         feature: args.feature,
+        exact: args.exact.then_some(true),
         verbose: args.verbose.then_some(true),
         timings: args.timings.then_some(true),
         dry_run: args.dry_run.then_some(true),
