@@ -118,14 +118,6 @@ fn tcg(host: &Host, qemu: &Program, without: State) -> Result<Finding, EngineErr
     })
 }
 
-/// What a kernel in the cache is found by, beside its source: without them, `mote run` cannot tell
-/// which one it wants.
-const KEY_TOOLS: [&str; 3] = ["gcc", "ld", "gzip"];
-
-/// What still works then.
-const ONLY_BY_NAME: &str =
-    "; until then `mote run` needs --kernel KEY, of a kernel that `mote kernel ls` lists";
-
 fn build_tools(host: &Host, built: bool) -> Result<Finding, EngineError> {
     const WHAT: &str = "kernel build tools";
     let missing = missing_tools(&host.search_path, &host.cancel)?;
@@ -136,14 +128,17 @@ fn build_tools(host: &Host, built: bool) -> Result<Finding, EngineError> {
     let mut packages: Vec<_> = missing.iter().map(|tool| tool.debian_package).collect();
     packages.dedup();
     let found = format!("missing: {}", names.join(", "));
-    let keyless = missing.iter().any(|tool| KEY_TOOLS.contains(&tool.name));
-    let (without, until_then) = match (built, keyless) {
-        (false, _) => (State::Bad, ""),
-        (true, true) => (State::Bad, ONLY_BY_NAME),
-        (true, false) => (State::Poor, "; until then only kernels that are in the cache run"),
-    };
+    let (without, until_then) = without_builds(built);
     let fix = format!("apt install {}{until_then}", packages.join(" "));
     Ok(Finding::lacking(WHAT, without, found, fix))
+}
+
+/// How bad it is that no kernel can be built, and what works all the same.
+fn without_builds(built: bool) -> (State, &'static str) {
+    match built {
+        false => (State::Bad, ""),
+        true => (State::Poor, "; until then only kernels that are in the cache run"),
+    }
 }
 
 fn kernel_source(host: &Host, built: bool) -> Finding {
@@ -157,8 +152,8 @@ fn kernel_source(host: &Host, built: bool) -> Finding {
         Err(error) => {
             let fix = "apt install linux-source, or name a version to download: \
                        mote kernel build --source 6.12";
-            let until_then = if built { ONLY_BY_NAME } else { "" };
-            Finding::lacking(WHAT, State::Bad, error.to_string(), format!("{fix}{until_then}"))
+            let (without, until_then) = without_builds(built);
+            Finding::lacking(WHAT, without, error.to_string(), format!("{fix}{until_then}"))
         }
     }
 }

@@ -55,6 +55,9 @@ pub fn candidates(anchors: &Path) -> Vec<Candidate> {
     let config = |name, ways, config| Candidate { name, ways, recipe: Recipe::Config(config) };
     vec![
         features("busybox", &[Way::Mote, SERIAL]),
+        features("image", &[Way::Mote]),
+        features("image+ext4", &[Way::Mote]),
+        features("image+ext4+smp", &[Way::Mote]),
         features("appliance", &[Way::Mote, HVC]),
         features("minimal-ext4", &[DISK]),
         config("donno", &[HVC], file("donno-microvm.config")),
@@ -79,7 +82,8 @@ impl Candidate {
         let wanted = KernelWanted { source: source.clone(), ..KernelWanted::default() };
         match &self.recipe {
             Recipe::Features(set) => {
-                build(host, &KernelWanted { features: vec![(*set).to_owned()], ..wanted })
+                let features = set.split('+').map(str::to_owned).collect();
+                build(host, &KernelWanted { features, ..wanted })
             }
             Recipe::Config(path) => {
                 fs::metadata(path).with_context(|| path.display().to_string())?;

@@ -1,7 +1,9 @@
 //! Kernels: from what is wanted to a built one in the cache, and what can be asked of it.
 
+mod choose;
 mod prove;
 
+pub(crate) use choose::{Match, provide};
 pub use prove::{Proof, ProofResult, prove};
 
 use std::ffi::OsStr;
@@ -179,7 +181,9 @@ fn build(host: &Host, wanted: &Wanted, partial: &Path) -> Result<(), EngineError
                 warn_of_modules(host, modules);
             }
             BuildEvent::Resumed { files } => {
-                host.note(format!("going on where a build was interrupted: {files} files are there"));
+                host.note(format!(
+                    "going on where a build was interrupted: {files} files are there"
+                ));
             }
             BuildEvent::Compiled(at) => progress(at.done.into(), Some(at.total.into())),
         })

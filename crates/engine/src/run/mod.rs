@@ -38,7 +38,7 @@ use crate::cache::Shelf;
 use crate::contents::Contents;
 use crate::digest::Hasher;
 use crate::host::Host;
-use crate::kernel::{self, KernelWanted};
+use crate::kernel::{self, KernelWanted, Match};
 use crate::program::Program;
 use crate::source::SourceWanted;
 use crate::{EngineError, accel};
@@ -256,7 +256,8 @@ fn kernel(
     if settings.cpus.unwrap_or(1) > 1 {
         wanted.features.push("smp".to_owned());
     }
-    Ok(kernel::ensure(host, &wanted)?.kernel)
+    let closely = if settings.exact == Some(true) { Match::Exact } else { Match::Serving };
+    Ok(kernel::provide(host, &wanted, closely)?.kernel)
 }
 
 fn vmm_accel(accel: mote_manifest::Accel) -> Accel {

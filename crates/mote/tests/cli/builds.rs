@@ -1,6 +1,7 @@
 //! `mote kernel build` with a `make` of the tests' own, which takes no time: what is kept, and what
 //! is not.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
@@ -23,7 +24,7 @@ case $goal in
   menuconfig) echo CONFIG_SWAP=y >> .config ;;
   bzImage)
     mkdir -p arch/x86/boot include/config
-    cp /bin/true vmlinux
+    cat /bin/true .config > vmlinux
     echo image > arch/x86/boot/bzImage
     echo map > System.map
     echo 6.12.95 > include/config/kernel.release ;;
@@ -154,6 +155,12 @@ fn a_kernel_is_handed_over_listed_and_found() {
     failed.expect_said(&["0123456789", "hint: list them: mote kernel ls"]);
 }
 
+fn put_busybox(sandbox: &mut Sandbox) {
+    let busybox = fs::read("/bin/busybox").expect("install Debian's package busybox-static");
+    sandbox.program("busybox", "");
+    fs::write(sandbox.home().join("../bin/busybox"), busybox).unwrap();
+}
+
 /// A recipe's kernel, and the accelerator that a probe finds or the user names.
 #[test]
 fn a_dry_run_has_the_kernel_and_the_accelerator() {
@@ -162,9 +169,7 @@ fn a_dry_run_has_the_kernel_and_the_accelerator() {
         let run = sandbox.mote(["run", "--source", "linux", "--dry-run", "--feature", "tun"]);
         run.args(flags.iter().copied()).args(["recipe:busybox", "true"]).run()
     };
-    let busybox = fs::read("/bin/busybox").expect("install Debian's package busybox-static");
-    sandbox.program("busybox", "");
-    fs::write(sandbox.home().join("../bin/busybox"), busybox).unwrap();
+    put_busybox(&mut sandbox);
     // What the probe's guest ends QEMU with if all went well.
     for (kvm, found) in [(43, "-accel kvm"), (1, "-accel tcg")] {
         sandbox.program("qemu-system-x86_64", &format!("# {found}\nexit {kvm}"));
@@ -173,33 +178,121 @@ fn a_dry_run_has_the_kernel_and_the_accelerator() {
         let line = run(&sandbox, &["--accel", "tcg"]).expect_code(0).text();
         assert!(line.contains("-accel tcg"), "{line}");
     }
-    let kernels = sandbox.mote(["kernel", "ls", "--format", "json"]).run().expect_code(0);
-    let kernels: Vec<Value> = serde_json::from_slice(&kernels.stdout).unwrap();
-    let has = |features: &[&str]| {
-        let all = |kernel: &Value| {
-            let of_kernel = kernel["features"].as_array().unwrap();
-            features.iter().all(|feature| of_kernel.contains(&(*feature).into()))
-        };
-        assert!(kernels.iter().any(all), "{kernels:?}");
-    };
-    has(&["busybox", "tun"]);
-    has(&["busybox", "tun", "smp"]);
+    let wanted = ["busybox", "tun"].map(str::to_owned);
+    assert!(
+        kernels(&sandbox).values().any(|features| wanted.iter().all(|one| features.contains(one)))
+    );
 }
 
-#[test]
-fn the_kernel_of_a_run_has_what_image_and_flags_need() {
+/// A machine that boots nothing, with something to run.
+fn runner() -> Sandbox {
     let mut sandbox = sandbox();
     sandbox.program("qemu-system-x86_64", "exit 1");
     sandbox.write("root/file", "");
-    let args = ["run", "--source", "linux", "--rootfs", "ext4", "--cpus", "2", "dir:root", "true"];
-    // There is no such entry in what stands for the kernel.
-    sandbox.mote(args).run().expect_code(125).expect_said(&["PVH"]);
-    let kernels = sandbox.mote(["kernel", "ls", "--format", "json"]).run().expect_code(0);
-    let kernels: Vec<Value> = serde_json::from_slice(&kernels.stdout).unwrap();
-    let features = kernels[0]["features"].as_array().unwrap();
-    for feature in ["image", "ext4", "smp"] {
-        assert!(features.contains(&feature.into()), "{features:?}");
+    sandbox
+}
+
+/// The features of each kernel in the cache, by key.
+fn kernels(sandbox: &Sandbox) -> BTreeMap<String, Vec<String>> {
+    let listed = sandbox.mote(["kernel", "ls", "--format", "json"]).run().expect_code(0);
+    let listed: Vec<Value> = serde_json::from_slice(&listed.stdout).unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let features =
+        |kernel: &Value| kernel["features"].as_array().unwrap().iter().map(text).collect();
+    listed.iter().map(|kernel| (text(&kernel["key"]), features(kernel))).collect()
+}
+
+/// The key of the kernel that a run takes.
+fn taken(sandbox: &Sandbox, flags: &[&str]) -> String {
+    let run = sandbox.mote(["run", "--source", "linux", "--accel", "tcg", "--dry-run"]);
+    let line =
+        run.args(flags.iter().copied()).args(["dir:root", "true"]).run().expect_code(0).text();
+    let (_, kernel) = line.split_once("/kernels/").unwrap_or_else(|| panic!("no kernel: {line}"));
+    kernel.split('/').next().unwrap().to_owned()
+}
+
+/// The key of a kernel with these features.
+fn built(sandbox: &Sandbox, features: &str) -> String {
+    let built = build(sandbox, &["--feature", features]).expect_code(0).text();
+    built.trim_end().rsplit('/').next().unwrap().to_owned()
+}
+
+#[test]
+fn a_kernel_that_is_built_for_a_run_serves_others_too() {
+    let sandbox = runner();
+    let first = taken(&sandbox, &[]);
+    let has = |key: &str, feature: &str| kernels(&sandbox)[key].contains(&feature.to_owned());
+    assert!(["busybox", "image", "ext4"].iter().all(|feature| has(&first, feature)));
+    for flags in [&["--rootfs", "ext4"][..], &["--feature", "pty,ipv6"], &["--network", "none"]] {
+        assert_eq!(taken(&sandbox, flags), first, "{flags:?}");
     }
+    assert_eq!(kernels(&sandbox).len(), 1);
+    let second = taken(&sandbox, &["--feature", "tun", "--cpus", "2"]);
+    assert!(["image", "ext4", "smp", "tun"].iter().all(|feature| has(&second, feature)));
+}
+
+/// It may switch off what further features need.
+#[test]
+fn a_fragment_is_not_built_together_with_what_nobody_asked_for() {
+    let mut sandbox = runner();
+    put_busybox(&mut sandbox);
+    let recipe = sandbox.mote(["recipe", "busybox"]).run().expect_code(0).text();
+    let recipe = recipe.replace("\n[kernel]\n", "\n[kernel]\nfragments = [\"my.fragment\"]\n");
+    sandbox.write("mote.toml", recipe);
+    sandbox.write("my.fragment", "CONFIG_SYSVIPC=n\n");
+    let args = ["run", "--source", "linux", "--accel", "tcg", "--dry-run", "./mote.toml", "true"];
+    sandbox.mote(args).run().expect_code(0);
+    let features = kernels(&sandbox).into_values().next().unwrap();
+    assert!(!features.contains(&"image".to_owned()), "{features:?}");
+}
+
+#[test]
+fn a_run_takes_the_smallest_kernel_that_has_all_it_needs() {
+    let sandbox = runner();
+    let large = built(&sandbox, "image,ext4,smp,tun,fuse");
+    assert_eq!(taken(&sandbox, &[]), large);
+    let middle = built(&sandbox, "image,smp");
+    let small = built(&sandbox, "image");
+    let too_small = built(&sandbox, "busybox");
+    for (flags, key) in [
+        (&[][..], &small),
+        (&["--cpus", "2"], &middle),
+        (&["--rootfs", "ext4"], &large),
+        (&["--feature", "fuse"], &large),
+    ] {
+        assert_eq!(taken(&sandbox, flags), *key, "{flags:?}");
+    }
+    assert_eq!(kernels(&sandbox).len(), 4);
+
+    // What is damaged is not taken, nor what is built from something else.
+    fs::write(sandbox.cache().join("kernels").join(&small).join("vmlinux"), "").unwrap();
+    assert_eq!(taken(&sandbox, &[]), middle);
+    sandbox.write("linux/Kconfig", "# another source\n");
+    let another = taken(&sandbox, &[]);
+    assert!(![large, middle, small, too_small].contains(&another));
+}
+
+#[test]
+fn an_exact_kernel_has_nothing_else() {
+    let sandbox = runner();
+    let serving = taken(&sandbox, &[]);
+    let exact = taken(&sandbox, &["--exact"]);
+    let features = &kernels(&sandbox)[&exact];
+    assert!(exact != serving && !features.contains(&"ext4".to_owned()), "{features:?}");
+    assert_eq!(exact, built(&sandbox, "image"));
+    let both = sandbox.mote(["run", "--exact", "--kernel", &exact, "dir:root", "true"]).run();
+    both.expect_code(125).expect_said(&["'--exact' cannot be used with '--kernel <DIR|KEY>'"]);
+}
+
+/// A machine that has the kernel, but no compiler.
+#[test]
+fn a_kernel_that_serves_is_found_without_a_compiler() {
+    let sandbox = runner();
+    let key = built(&sandbox, "image,ext4");
+    for tool in ["gcc", "ld", "make"] {
+        fs::remove_file(sandbox.home().join("../bin").join(tool)).unwrap();
+    }
+    assert_eq!(taken(&sandbox, &[]), key);
 }
 
 /// Neither the guest's memory could hold it nor, perhaps, the host's.
@@ -244,15 +337,12 @@ fn the_doctor_says_what_goes_on_without_build_tools() {
         tools.unwrap()
     };
     assert_eq!(tools()["state"], "good");
-    for (name, state, until_then) in [
-        ("flex", "poor", "until then only kernels that are in the cache run"),
-        ("gcc", "bad", "until then `mote run` needs --kernel KEY"),
-    ] {
+    for (name, code) in [("flex", 0), ("gcc", 125)] {
         fs::remove_file(sandbox.home().join("../bin").join(name)).unwrap();
         let finding = tools();
-        assert_eq!(finding["state"], state, "{finding}");
+        assert_eq!(finding["state"], "poor", "{finding}");
+        let until_then = "until then only kernels that are in the cache run";
         assert!(finding["fix"].as_str().unwrap().contains(until_then), "{finding}");
-        let found = build(&sandbox, &["--feature", "base"]);
-        found.expect_code(if state == "poor" { 0 } else { 125 });
+        build(&sandbox, &["--feature", "base"]).expect_code(code);
     }
 }
