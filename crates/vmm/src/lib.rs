@@ -28,9 +28,12 @@ pub use error::VmmError;
 pub use kernel::KernelFile;
 pub use memory::minimum_memory_mib;
 pub use outcome::{Awaited, End, Milestone, Outcome, Timeline};
+pub use ports::check_ports;
 pub use qemu::{
     Machine, QEMU_PACKAGE, QEMU_PROGRAM, Wiring, descriptor_path, find_qemu, render_argv,
 };
 pub use session::{Control, Event, Running, SILENCE_LIMIT, SessionIo, Sink};
-pub use spec::{Drive, DriveAccess, Forward, MachineSpec, Network, Protocol, Sandbox, UserNetwork};
+pub use spec::{
+    Addressing, Drive, DriveAccess, Forward, MachineSpec, Network, Protocol, Sandbox, UserNetwork,
+};
 pub use terminal::{RawMode, is_terminal, restore_terminal, terminal_size};

@@ -67,6 +67,11 @@ pub enum End {
         /// How.
         reason: String,
     },
+    /// QEMU does not forward a port, and the machine was killed.
+    NotForwarded {
+        /// Which port, and why not.
+        reason: String,
+    },
     /// The machine was killed because the user asked to stop.
     Cancelled {
         /// The signal that asked.

@@ -67,19 +67,30 @@ pub struct UserNetwork {
     pub gateway: Ipv4Addr,
     /// A name server that asks the host's.
     pub dns: Ipv4Addr,
+    /// Who gives the guest its address.
+    pub addressing: Addressing,
     /// Ports of the host that lead into the guest.
     pub forwards: Vec<Forward>,
 }
 
+/// Who gives a guest its address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Addressing {
+    /// Init, before it says hello.
+    Init,
+    /// The guest's system, while it comes up, by DHCP.
+    Dhcp,
+}
+
 impl UserNetwork {
-    /// QEMU's usual addresses with `forwards`: 10.0.2.15/24, the host at 10.0.2.2, DNS at 10.0.2.3.
+    /// QEMU's usual addresses, set by init, with `forwards`: 10.0.2.15/24, the host at 10.0.2.2, DNS at 10.0.2.3.
     pub fn new(forwards: Vec<Forward>) -> Self {
         const GUEST: Cidr = match Cidr::new(Ipv4Addr::new(10, 0, 2, 15), 24) {
             Ok(cidr) => cidr,
             Err(_) => panic!("24 bits are a prefix"),
         };
         let [gateway, dns] = [2, 3].map(|host| Ipv4Addr::new(10, 0, 2, host));
-        Self { guest: GUEST, gateway, dns, forwards }
+        Self { guest: GUEST, gateway, dns, addressing: Addressing::Init, forwards }
     }
 }
 

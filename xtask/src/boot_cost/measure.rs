@@ -292,6 +292,7 @@ impl Bench {
                 let wiring = Wiring::Inherited {
                     console: console.as_raw_fd(),
                     channel: Some(channel.as_raw_fd()),
+                    monitor: None,
                 };
                 render_argv(&self.as_mote_does(kernel, memory_mib), &wiring)
             }

@@ -99,6 +99,7 @@ impl Ended {
             End::Misbehaved { reason } => {
                 (format!("the guest broke the protocol of the channel: {reason}"), None)
             }
+            End::NotForwarded { reason } => (reason.clone(), None),
             End::TimedOut { after } => {
                 (format!("the guest did not end within {} s", after.as_secs()), None)
             }

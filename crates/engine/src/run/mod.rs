@@ -16,13 +16,14 @@ use mote_contract::{INIT_PATH, Io, TerminalSize};
 use mote_image::contents_bytes;
 use mote_kernel::Kernel;
 use mote_kernel::source::SourceSpec;
-use mote_manifest::{Network, RunSettings};
+use mote_manifest::{Addressing, Network, RunSettings};
 use mote_oci::Platform;
 use mote_process::{Command, Program as Executable};
 use mote_rootfs::tree::Tree;
 use mote_vmm::{
-    Accel, AccelChoice, Cmdline, Drive, KernelMessages, Machine, MachineSpec, Sandbox, UserNetwork,
-    VmmError, Wiring, descriptor_path, find_qemu, minimum_memory_mib, render_argv,
+    Accel, AccelChoice, Cmdline, Drive, Forward, KernelMessages, Machine, MachineSpec, Sandbox,
+    UserNetwork, VmmError, Wiring, check_ports, descriptor_path, find_qemu, minimum_memory_mib,
+    render_argv,
 };
 
 use config::Guest;
@@ -92,6 +93,9 @@ impl Plan {
         let qemu = find_qemu(&host.search_path)?;
         // What is wrong with all else is told before a kernel is built, which takes minutes.
         let published = ports::publish(&settings)?;
+        if settings.dry_run != Some(true) {
+            check_ports(&forwards(&published))?;
+        }
         let policy = settings.pull.unwrap_or_default();
         let contents = Contents::find(host, program, &Platform::default(), policy)?;
         let guest = Guest::of(&contents, &settings, terminal)?;
@@ -198,9 +202,10 @@ impl Plan {
             drives: drive.into_iter().collect(),
             network: match run.network.unwrap_or_default() {
                 Network::None => mote_vmm::Network::None,
-                Network::User(_) => mote_vmm::Network::User(UserNetwork::new(
-                    self.published.iter().map(|published| published.forward).collect(),
-                )),
+                Network::User(addressing) => mote_vmm::Network::User(UserNetwork {
+                    addressing: vmm_addressing(addressing),
+                    ..UserNetwork::new(forwards(&self.published))
+                }),
             },
             sandbox: Sandbox::On,
         }
@@ -258,6 +263,17 @@ fn kernel(
     }
     let closely = if settings.exact == Some(true) { Match::Exact } else { Match::Serving };
     Ok(kernel::provide(host, &wanted, closely)?.kernel)
+}
+
+fn forwards(published: &[Published]) -> Vec<Forward> {
+    published.iter().map(|published| published.forward).collect()
+}
+
+fn vmm_addressing(addressing: Addressing) -> mote_vmm::Addressing {
+    match addressing {
+        Addressing::Static => mote_vmm::Addressing::Init,
+        Addressing::Dhcp => mote_vmm::Addressing::Dhcp,
+    }
 }
 
 fn vmm_accel(accel: mote_manifest::Accel) -> Accel {

@@ -47,7 +47,7 @@ fn published(wanted: &Publish) -> Result<Published, EngineError> {
     Ok(Published { forward, chosen })
 }
 
-/// A port that is free now; QEMU takes it a moment later.
+/// A port that is free now; it is held when the machine starts.
 fn free_port(address: Ipv4Addr, protocol: Protocol) -> io::Result<u16> {
     let any = SocketAddrV4::new(address, 0);
     let local = match protocol {

@@ -6,6 +6,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use mote_contract::{CHANNEL_PORT_NAME, CHANNEL_PORT_NUMBER};
 
+use super::forwarding::{NETWORK, render_forward};
 use crate::accel::{cpu_model, machine_options};
 use crate::{Drive, DriveAccess, Forward, MachineSpec, Network, Sandbox, UserNetwork};
 
@@ -22,6 +23,8 @@ pub enum Wiring {
         console: RawFd,
         /// The virtio-serial port, if the guest is to have one.
         channel: Option<RawFd>,
+        /// QEMU's monitor, through which ports are forwarded: none is on the command line then.
+        monitor: Option<RawFd>,
     },
 }
 
@@ -61,8 +64,10 @@ pub fn render_argv(spec: &MachineSpec, wiring: &Wiring) -> Vec<OsString> {
         argv.option("-device", format!("virtio-blk-device,drive=drive{index}"));
     }
     if let Network::User(network) = &spec.network {
-        argv.option("-netdev", render_user_network(network));
-        argv.option("-device", "virtio-net-device,netdev=net0");
+        let by_monitor = matches!(wiring, Wiring::Inherited { monitor: Some(_), .. });
+        let forwards = if by_monitor { &[][..] } else { &network.forwards };
+        argv.option("-netdev", render_user_network(network, forwards));
+        argv.option("-device", format!("virtio-net-device,netdev={NETWORK}"));
     }
     argv.words
 }
@@ -75,9 +80,13 @@ fn render_wiring(argv: &mut Argv, wiring: &Wiring) {
             argv.option("-chardev", "stdio,id=console,signal=off,mux=on");
             argv.option("-serial", "chardev:console");
         }
-        Wiring::Inherited { console, channel } => {
+        Wiring::Inherited { console, channel, monitor } => {
             argv.option("-chardev", format!("socket,id=console,fd={console}"));
             argv.option("-serial", "chardev:console");
+            if let Some(monitor) = monitor {
+                argv.option("-chardev", format!("socket,id=monitor,fd={monitor}"));
+                argv.option("-mon", "chardev=monitor,mode=control");
+            }
             if let Some(channel) = channel {
                 argv.option("-chardev", format!("socket,id=channel,fd={channel}"));
                 argv.option("-device", "virtio-serial-device,max_ports=2");
@@ -106,19 +115,14 @@ fn render_drive(index: usize, drive: &Drive) -> OsString {
     OsString::from_vec(option)
 }
 
-fn render_user_network(network: &UserNetwork) -> String {
-    let UserNetwork { guest, gateway, dns, forwards } = network;
+fn render_user_network(network: &UserNetwork, forwards: &[Forward]) -> String {
+    let UserNetwork { guest, gateway, dns, .. } = network;
     let first = guest.address.to_bits() & guest.netmask().to_bits();
     let subnet = std::net::Ipv4Addr::from_bits(first);
-    let mut text = format!("user,id=net0,net={subnet}/{},host={gateway},dns={dns}", guest.prefix());
-    for Forward { protocol, host, guest_port } in forwards {
-        text.push_str(&format!(
-            ",hostfwd={}:{}:{}-{}:{guest_port}",
-            protocol.name(),
-            host.ip(),
-            host.port(),
-            guest.address,
-        ));
+    let mut text =
+        format!("user,id={NETWORK},net={subnet}/{},host={gateway},dns={dns}", guest.prefix());
+    for forward in forwards {
+        text.push_str(&format!(",hostfwd={}", render_forward(network, forward)));
     }
     text
 }
@@ -169,7 +173,7 @@ mod tests {
         words.join(" ").replace(" -", "\n-")
     }
 
-    const INHERITED: Wiring = Wiring::Inherited { console: 7, channel: Some(8) };
+    const INHERITED: Wiring = Wiring::Inherited { console: 7, channel: Some(8), monitor: None };
 
     #[test]
     fn a_run_under_each_accelerator() {
@@ -191,10 +195,10 @@ mod tests {
             forward(Protocol::Udp, "0.0.0.0:5353", 53),
         ];
         let network = Network::User(UserNetwork::new(forwards));
-        insta::assert_snapshot!(
-            "forwards",
-            shown(&MachineSpec { network, ..spec(Accel::Tcg) }, &INHERITED)
-        );
+        let spec = MachineSpec { network, ..spec(Accel::Tcg) };
+        insta::assert_snapshot!("forwards", shown(&spec, &INHERITED));
+        let monitored = Wiring::Inherited { console: 7, channel: Some(8), monitor: Some(9) };
+        insta::assert_snapshot!("forwards_by_monitor", shown(&spec, &monitored));
     }
 
     #[test]

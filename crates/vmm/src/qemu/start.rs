@@ -12,9 +12,11 @@ use std::time::Instant;
 use mote_contract::Io;
 use mote_process::{Cancel, Command, Program, Streams};
 
+use super::forwarding::Forwarding;
 use super::{Wiring, render_argv};
 use crate::console::OTHER_INIT;
-use crate::{KernelFile, MachineSpec, Running, VmmError, cmdline, memory, ports};
+use crate::ports::HeldPorts;
+use crate::{KernelFile, MachineSpec, Network, Running, VmmError, cmdline, memory};
 
 /// QEMU's program for x86-64 machines.
 pub const QEMU_PROGRAM: &str = "qemu-system-x86_64";
@@ -64,8 +66,7 @@ impl Machine {
             file_bytes("disk", &drive.file)?;
         }
         memory::check(&self.spec, kernel.end_bytes, initrd_bytes)?;
-        cmdline::check(&self.spec.cmdline)?;
-        ports::check(&self.spec.network)
+        cmdline::check(&self.spec.cmdline)
     }
 
     /// Checks the machine and starts it; it dies with the returned value, and with this process.
@@ -75,6 +76,10 @@ impl Machine {
     /// Any [`VmmError`].
     pub fn start(self, cancel: &Cancel) -> Result<Running, VmmError> {
         self.check()?;
+        let ports = match &self.spec.network {
+            Network::User(network) => HeldPorts::hold(&network.forwards)?,
+            Network::None => HeldPorts::default(),
+        };
         cancel.check().map_err(mote_process::ProcessError::from)?;
         let cannot = |doing| move |source| VmmError::Io { doing, source };
         let (console, their_console) =
@@ -85,16 +90,28 @@ impl Machine {
                 .map(|(ours, theirs)| (Some(ours), Some(theirs)))
                 .map_err(cannot("make the channel's socket"))?,
         };
+        let (forwarding, their_monitor) = match &self.spec.network {
+            // A machine without channel does not tell when it can be reached.
+            Network::User(network) if channel.is_some() && !network.forwards.is_empty() => {
+                let (ours, theirs) =
+                    UnixStream::pair().map_err(cannot("make the monitor's socket"))?;
+                let forwarding = Forwarding::new(ours, network.clone(), ports);
+                (Some(forwarding.map_err(cannot("make the monitor's socket"))?), Some(theirs))
+            }
+            _ => (None, None),
+        };
         let (said, their_stderr) = io::pipe().map_err(cannot("make a pipe"))?;
         let their_stdout = their_stderr.try_clone().map_err(cannot("make a pipe"))?;
 
         let wiring = Wiring::Inherited {
             console: their_console.as_raw_fd(),
             channel: their_channel.as_ref().map(AsRawFd::as_raw_fd),
+            monitor: their_monitor.as_ref().map(AsRawFd::as_raw_fd),
         };
         let mut command = Command::new(&self.qemu);
         command.args(render_argv(&self.spec, &wiring)).inherit(their_console);
-        for descriptor in their_channel.map(OwnedFd::from).into_iter().chain(self.descriptors) {
+        let sockets = [their_channel, their_monitor].into_iter().flatten().map(OwnedFd::from);
+        for descriptor in sockets.chain(self.descriptors) {
             command.inherit(descriptor);
         }
         let spawned = Instant::now();
@@ -104,7 +121,7 @@ impl Machine {
             stderr: their_stderr.into(),
         })?;
         let no_init = cmdline::names_other_init(&self.spec.cmdline).then_some(OTHER_INIT);
-        Ok(Running { child, console, channel, said, spawned, no_init })
+        Ok(Running { child, console, channel, forwarding, said, spawned, no_init })
     }
 }
 

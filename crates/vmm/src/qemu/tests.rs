@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -290,4 +290,45 @@ fn what_cannot_work_is_refused_before_qemu_starts() {
     let missing = find_qemu("/nonexistent".as_ref()).unwrap_err();
     assert_eq!(missing.to_string(), "qemu not found (qemu-system-x86_64)");
     assert_eq!(missing.hint().unwrap(), "apt install qemu-system-x86");
+}
+
+/// The forwards of a running machine, and where the first one is on the host.
+fn forwarding(sandbox: &TempDir) -> (Running, SocketAddrV4) {
+    let machine = machine(sandbox, &printing("", Then::Hang));
+    let Network::User(network) = &machine.spec.network else { panic!() };
+    let address = network.forwards[0].host;
+    (machine.start(&Cancel::default()).unwrap(), address)
+}
+
+#[test]
+fn a_port_is_closed_until_it_is_forwarded() {
+    let sandbox = tempfile::tempdir().unwrap();
+    let (mut running, address) = forwarding(&sandbox);
+    let mut forwarding = running.forwarding.take().unwrap();
+    // Once its monitor answers, QEMU has long set up the network.
+    forwarding.monitor.execute("query-status", &serde_json::json!({})).unwrap();
+    let refused = TcpStream::connect(address).unwrap_err();
+    assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+    forwarding.begin().unwrap();
+    TcpStream::connect(address).unwrap();
+}
+
+#[test]
+fn a_port_that_somebody_takes_in_between_is_told() {
+    let sandbox = tempfile::tempdir().unwrap();
+    let (mut running, address) = forwarding(&sandbox);
+    let forwarding = running.forwarding.take().unwrap();
+    let _taken = TcpListener::bind(address).unwrap();
+    let error = forwarding.begin().unwrap_err().to_string();
+    let told = format!("cannot forward {address}/tcp: ");
+    assert!(error.starts_with(&told) && error.contains("host forwarding rule"), "{error}");
+}
+
+#[test]
+fn a_qemu_that_has_ended_says_itself_why() {
+    let sandbox = tempfile::tempdir().unwrap();
+    let (mut running, _) = forwarding(&sandbox);
+    let forwarding = running.forwarding.take().unwrap();
+    running.child.kill().unwrap();
+    forwarding.begin().unwrap();
 }

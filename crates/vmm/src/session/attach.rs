@@ -16,6 +16,7 @@ use super::silence::Silence;
 use super::streams::Streams;
 use crate::console::{Cause, classify, classify_qemu, panic_line};
 use crate::outcome::{Awaited, End, Outcome, Timeline};
+use crate::qemu::Forwarding;
 use crate::{Control, VmmError};
 
 /// How long QEMU may take to exit once the guest has announced its end.
@@ -32,6 +33,8 @@ pub struct Running {
     pub(crate) child: Child,
     pub(crate) console: UnixStream,
     pub(crate) channel: Option<UnixStream>,
+    /// The ports that are to be forwarded.
+    pub(crate) forwarding: Option<Forwarding>,
     /// What QEMU itself prints.
     pub(crate) said: PipeReader,
     pub(crate) spawned: Instant,
@@ -67,6 +70,8 @@ pub(super) struct Attached<'a> {
     pub(super) console: Option<UnixStream>,
     pub(super) record: ConsoleRecord,
     pub(super) link: Link,
+    /// The ports that are to be forwarded, until the guest can be reached.
+    pub(super) forwarding: Option<Forwarding>,
     pub(super) streams: Streams<'a>,
     pub(super) control: Control,
     pub(super) cancel: Cancel,
@@ -116,6 +121,7 @@ impl<'a> Attached<'a> {
             console: Some(running.console),
             record: ConsoleRecord::new(io.console_log),
             link,
+            forwarding: running.forwarding,
             streams: Streams::new(io.stdin, io.stdout, io.stderr),
             control: io.control,
             cancel,

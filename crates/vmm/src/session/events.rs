@@ -14,8 +14,10 @@ use super::control::Request;
 use super::io::Event;
 use super::silence::Verdict;
 use super::streams::{Stdin, Streams, Written};
+use crate::Addressing;
 use crate::console::classify;
-use crate::outcome::{Awaited, End, Milestone};
+use crate::outcome::{Awaited, End, Milestone, Timeline};
+use crate::qemu::Forwarding;
 
 /// How long QEMU may take to flush its drives when it is told to end.
 const CANCEL_GRACE: Duration = Duration::from_secs(1);
@@ -196,21 +198,22 @@ impl Attached<'_> {
                     return self.kill();
                 }
             };
-            self.advance(step);
+            self.advance(step)?;
         }
         self.end_stdin();
         Ok(())
     }
 
-    fn advance(&mut self, step: Step) {
+    fn advance(&mut self, step: Step) -> io::Result<()> {
         let seen = Instant::now();
         self.silence.broken(seen);
         let milestone = |boottime_ns| Some(Milestone { seen, boottime_ns });
         let event = match step {
-            Step::Nothing => return,
+            Step::Nothing => return Ok(()),
             Step::Output(written) => {
                 self.timeline.first_output.get_or_insert(seen);
-                return self.heed(written);
+                self.heed(written);
+                return Ok(());
             }
             Step::Hello(boottime_ns) => {
                 self.timeline.hello = milestone(boottime_ns);
@@ -237,6 +240,23 @@ impl Attached<'_> {
             }
         };
         (self.on_event)(&event);
+        self.forward_ports()
+    }
+
+    /// Forwards the ports once the guest has its address.
+    fn forward_ports(&mut self) -> io::Result<()> {
+        let Timeline { hello, system_up, started, .. } = self.timeline;
+        let can_be_reached = |forwarding: &mut Forwarding| match forwarding.addressing() {
+            Addressing::Init => hello.is_some(),
+            Addressing::Dhcp => system_up.or(started).is_some(),
+        };
+        match self.forwarding.take_if(can_be_reached).map(Forwarding::begin) {
+            Some(Err(error)) if self.exit.is_none() => {
+                self.killed = Some(End::NotForwarded { reason: error.to_string() });
+                self.kill()
+            }
+            _ => Ok(()),
+        }
     }
 
     // Standard streams

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
+use std::net::TcpListener;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::process::Stdio;
@@ -13,10 +14,13 @@ use mote_contract::{
     PROTOCOL_VERSION, Stop, Stream, TerminalSize,
 };
 use mote_process::{Cancel, Command, Program, Streams};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use sha2::{Digest, Sha256};
 
 use super::{Control, Event, Running, SessionIo, Sink};
-use crate::{Awaited, End, Outcome};
+use crate::ports::HeldPorts;
+use crate::qemu::Forwarding;
+use crate::{Addressing, Awaited, End, Forward, Outcome, Protocol, UserNetwork};
 
 /// A guest played by a thread may be held up, but not for so long.
 const SILENCE: Duration = Duration::from_secs(10);
@@ -46,6 +50,7 @@ fn machine() -> (Running, Guest) {
         child,
         console,
         channel: Some(channel),
+        forwarding: None,
         said,
         spawned: Instant::now(),
         no_init: None,
@@ -115,20 +120,40 @@ fn run_with(
     timeout: Option<Duration>,
     guest: impl FnOnce(Guest) + Send + 'static,
 ) -> Seen {
-    let (running, ends) = machine();
+    let played = Played { stdin, control, cancel, timeout };
+    run_machine(machine(), played, &mut |_| {}, guest)
+}
+
+/// The host's side of a machine whose guest is played.
+struct Played<'a> {
+    stdin: Option<PipeReader>,
+    control: &'a Control,
+    cancel: &'a Cancel,
+    timeout: Option<Duration>,
+}
+
+fn run_machine(
+    (running, ends): (Running, Guest),
+    played: Played<'_>,
+    on_event: &mut dyn FnMut(&Event),
+    guest: impl FnOnce(Guest) + Send + 'static,
+) -> Seen {
     let guest = thread::spawn(move || guest(ends));
     let (mut stdout, mut stderr, mut events) = (Vec::new(), Vec::new(), Vec::new());
     let io = SessionIo {
-        stdin: stdin.as_ref().map(AsFd::as_fd),
+        stdin: played.stdin.as_ref().map(AsFd::as_fd),
         stdout: Sink::Writer(&mut stdout),
         stderr: Sink::Writer(&mut stderr),
         console_log: None,
-        control: control.clone(),
-        timeout,
+        control: played.control.clone(),
+        timeout: played.timeout,
         silence_limit: SILENCE,
-        on_event: &mut |event| events.push(event.clone()),
+        on_event: &mut |event| {
+            events.push(event.clone());
+            on_event(event);
+        },
     };
-    let outcome = running.attach(io, cancel).unwrap();
+    let outcome = running.attach(io, played.cancel).unwrap();
     guest.join().unwrap();
     Seen { outcome, stdout, stderr, events }
 }
@@ -504,4 +529,75 @@ fn a_stuck_kvm_is_not_waited_for() {
     });
     let End::VmmFailed { said, .. } = seen.outcome.end else { panic!("{:?}", seen.outcome.end) };
     assert_eq!(said, "KVM internal error. Suberror: 1\nemulation failure");
+}
+
+const SYSTEM_UP: GuestFrame<'_> = GuestFrame::SystemUp { boottime_ns: 15 };
+
+/// Runs a guest that passes its milestones; QEMU's monitor gives `answer` to the forwarding. Tells
+/// whether the monitor had heard of it before `after` was acted upon.
+fn forwarded(addressing: Addressing, after: &Event, answer: &str) -> (Seen, bool) {
+    let (mut running, guest) = machine();
+    let (ours, mut monitor) = UnixStream::pair().unwrap();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let host = free.to_string().parse().unwrap();
+    let forward = Forward { protocol: Protocol::Tcp, host, guest_port: 80 };
+    let network = UserNetwork { addressing, ..UserNetwork::new(vec![forward]) };
+    let ports = HeldPorts::hold(&network.forwards).unwrap();
+    running.forwarding = Some(Forwarding::new(ours, network, ports).unwrap());
+    let answers = format!("{{\"QMP\": {{}}}}\n{{\"return\": {{}}}}\n{answer}\n");
+    monitor.write_all(answers.as_bytes()).unwrap();
+
+    let heard = monitor.try_clone().unwrap();
+    let mut heard_before = None;
+    let mut on_event = |event: &Event| {
+        if event == after {
+            let mut fds = [PollFd::new(&heard, PollFlags::IN)];
+            heard_before = Some(poll(&mut fds, Some(&Timespec::default())).unwrap() > 0);
+        }
+    };
+    let play = move |mut guest: Guest| {
+        guest.send(&[HELLO, SYSTEM_UP, STARTED]);
+        let (mut said, rule) = (String::new(), format!("hostfwd_add net0 tcp:{host}-10.0.2.15:80"));
+        while !said.contains(&rule) {
+            let mut buffer = [0; 4096];
+            let length = monitor.read(&mut buffer).unwrap();
+            assert_ne!(length, 0, "not forwarded: {said}");
+            said.push_str(std::str::from_utf8(&buffer[..length]).unwrap());
+        }
+        // A host that could not forward has killed the machine.
+        let frames = [ended(SessionOutcome::Exit(0)), GuestFrame::Stopping(Stop::Ended)];
+        let _ = guest.channel.write_all(&encode(&frames));
+        let _ = guest.channel.read_to_end(&mut Vec::new());
+    };
+    let (control, cancel) = (Control::new().unwrap(), Cancel::default());
+    let played = Played { stdin: None, control: &control, cancel: &cancel, timeout: None };
+    let seen = run_machine((running, guest), played, &mut on_event, play);
+    (seen, heard_before.expect("it has passed all milestones"))
+}
+
+/// Before that, who connects would wait for seconds.
+#[test]
+fn ports_are_forwarded_once_the_guest_has_its_address() {
+    const DONE: &str = r#"{"return": ""}"#;
+    for (addressing, after) in [
+        (Addressing::Init, Event::Hello),
+        (Addressing::Dhcp, Event::Hello),
+        (Addressing::Dhcp, Event::SystemUp),
+    ] {
+        let (seen, heard_before) = forwarded(addressing, &after, DONE);
+        assert_eq!(seen.outcome.end, End::Session(SessionOutcome::Exit(0)));
+        assert!(!heard_before, "{addressing:?}: forwarded before {after:?}");
+    }
+    // And not later.
+    assert!(forwarded(Addressing::Init, &Event::SystemUp, DONE).1);
+    assert!(forwarded(Addressing::Dhcp, &Event::Started, DONE).1);
+}
+
+#[test]
+fn a_port_that_cannot_be_forwarded_ends_the_machine() {
+    let refusal = r#"{"return": "could not set up host forwarding rule 'x'\r\n"}"#;
+    let (seen, _) = forwarded(Addressing::Init, &Event::Hello, refusal);
+    let End::NotForwarded { reason } = seen.outcome.end else { panic!("{:?}", seen.outcome.end) };
+    assert!(reason.starts_with("cannot forward 127.0.0.1:"), "{reason}");
+    assert!(reason.ends_with("/tcp: could not set up host forwarding rule 'x'"), "{reason}");
 }
