@@ -5,6 +5,7 @@ mod child;
 mod image;
 mod layout;
 mod limit;
+mod ports;
 mod samples;
 mod second_run;
 mod table;
@@ -26,6 +27,8 @@ pub struct Args {
 enum Bench {
     /// From an OCI layout to a disk image, and what a second run of an image costs
     Image(image::Args),
+    /// How soon a published port answers a client that comes too early
+    Ports(ports::Args),
 }
 
 /// Measures, writes the tables, and checks the limits.
@@ -36,5 +39,6 @@ enum Bench {
 pub fn run(args: &Args) -> Result<ExitCode> {
     match &args.bench {
         Bench::Image(args) => image::run(args),
+        Bench::Ports(args) => ports::run(args),
     }
 }
