@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::TcpListener;
 use std::path::PathBuf;
 
 use mote_kernel::{BUILD_TOOLS, ToolKind};
@@ -350,7 +351,8 @@ fn the_doctor_says_what_goes_on_without_build_tools() {
 #[test]
 fn a_port_in_use_is_told_before_a_kernel_is_built() {
     let sandbox = runner();
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = listener.local_addr().unwrap();
     let publish = format!("{}:80", taken.port());
     let run = sandbox.mote(["run", "--source", "linux", "-p", &publish, "dir:root", "true"]).run();
     run.expect_code(125).expect_said(&[&format!("error: port in use: {taken}/tcp\n")]);
