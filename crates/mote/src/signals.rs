@@ -25,11 +25,12 @@ struct Session {
 
 /// Starts to handle signals. The first that asks to stop cancels what is under way, or goes to the
 /// session if one is attached; the second ends mote, and with it all that it started. What the user's
-/// own signals mean only a session knows.
+/// own signals mean only a session knows; a session gets every SIGHUP.
 ///
 /// # Panics
 /// When the process cannot start a thread: at its start, there is nothing else to do.
 pub fn watch() -> Cancel {
+    terminal::note();
     let cancel = Cancel::default();
     let handled = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH];
     let mut signals = Signals::new(handled).expect("these signals can be handled");
@@ -87,22 +88,38 @@ fn stop(signal: i32, cancel: &Cancel) {
         std::process::exit(128 + signal);
     }
     match session().as_mut() {
+        Some(session) if signal == SIGHUP => {
+            session.control.signal(signal as u8);
+            // Who sends it to a server wants it to read its configuration anew. Only when the terminal
+            // has gone is nobody there any more.
+            insist(signal, cancel.clone(), terminal::is_gone);
+        }
         Some(session) if !session.told => {
             session.told = true;
             // The handled signals have small numbers.
             session.control.signal(signal as u8);
             if signal != SIGINT && signal != SIGQUIT {
-                insist(signal, cancel.clone());
+                insist(signal, cancel.clone(), || true);
             }
         }
         Some(_) | None => cancel.cancel(signal),
     }
 }
 
-/// Ends what does not end by itself.
-fn insist(signal: i32, cancel: Cancel) {
-    thread::spawn(move || {
+/// Ends what has not ended by itself after a while, if `holds` then.
+fn insist(signal: i32, cancel: Cancel, holds: fn() -> bool) {
+    let end = move || {
+        if holds() {
+            cancel.cancel(signal);
+        }
+    };
+    let end_later = end.clone();
+    let waiting = thread::Builder::new().spawn(move || {
         thread::sleep(GRACE);
-        cancel.cancel(signal);
+        end_later();
     });
+    // Without a thread to be had, nobody can wait.
+    if waiting.is_err() {
+        end();
+    }
 }

@@ -128,3 +128,34 @@ fn a_session_without_a_reader_ends() {
     }
     sandbox.assert_no_orphans();
 }
+
+/// Servers read their configuration anew then, as often as it comes and however long they run on.
+#[test]
+#[ignore = "boots a kernel: run by ./test"]
+fn a_session_that_handles_hangups_goes_on() {
+    let sandbox = sandbox();
+    let script = "trap 'echo again; n=$((n + 1))' HUP; echo ready
+        until [ \"$n\" = 2 ]; do sleep 0.1; done; sleep 12; echo still here";
+    let mut running = ready(&sandbox, script);
+    for _ in 0..2 {
+        running.signal(Signal::HUP);
+        running.stdout.wait_for("again\n");
+    }
+    running.finish().expect_code(0).expect_unsaid(&["panic"]);
+}
+
+/// The one that nobody can end any more.
+#[test]
+#[ignore = "boots a kernel: run by ./test"]
+fn a_terminal_that_has_gone_ends_the_machine() {
+    let sandbox = sandbox();
+    let (mote, kernel) = (env!("CARGO_BIN_EXE_mote"), sandbox.kernel().display());
+    let recipe = bare(&sandbox, "");
+    let ignoring = "trap : HUP TERM; echo ready; while :; do sleep 1; done";
+    let run = format!("{mote} run -it --kernel {kernel} {recipe} sh -c '{ignoring}'");
+    // Killed, script(1) closes its terminal's other end, as a window does.
+    let mut window = sandbox.shell("exec script -qc \"$RUN\" /dev/null").env("RUN", run).start();
+    window.stdout.wait_for("ready\r\n");
+    window.signal(Signal::KILL);
+    sandbox.assert_no_orphans();
+}
