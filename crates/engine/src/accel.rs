@@ -1,7 +1,7 @@
 //! Which accelerator works here, found by running a guest and remembered.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mote_process::Program;
@@ -16,17 +16,18 @@ use crate::digest::Hasher;
 use crate::event::{self, Step};
 use crate::host::Host;
 
+/// What notes about KVM are called.
+const KVM: &str = "accelerator";
+
 /// What is remembered of a probe.
 #[derive(Serialize, Deserialize)]
 struct Remembered {
     /// Why KVM does not work; it does if there is no reason.
     kvm_fails: Option<String>,
-    /// Whether it is so for good, or only for [`SHORT`].
-    lasting: bool,
 }
 
-/// How long it is remembered that a guest was too slow: the host may have been busy, but where KVM
-/// hangs, not every run is to wait for it.
+/// How long it is remembered that KVM does not work. Nothing that can be seen tells when it begins to,
+/// once somebody has mended it; but where it hangs, not every run is to wait for it.
 const SHORT: Duration = Duration::from_secs(600);
 
 /// Why an accelerator does not work, if it does not.
@@ -43,29 +44,28 @@ pub(crate) fn choose(
     qemu: &Program,
     asked: Option<Accel>,
 ) -> Result<AccelChoice, EngineError> {
-    let key = {
-        let mut hasher = Hasher::new("accelerator");
-        hasher.field(probe_key(qemu).as_bytes());
-        hasher.finish()
-    };
     let mut choice = match asked {
         Some(accel) => AccelChoice::new(accel, "asked for"),
-        None => choose_probed(host, qemu, &host.cache.memo()?.join(format!("accelerator-{key}")))?,
+        None => choose_probed(host, qemu)?,
     };
     if choice.accel == Accel::Tcg {
-        let note = host.cache.memo()?.join(format!("tsc-{key}"));
-        choice.host_tsc_khz = host_tsc_khz(&note);
+        choice.host_tsc_khz = host_tsc_khz(&note(host, qemu, "tsc")?);
     }
     Ok(choice)
 }
 
-fn choose_probed(host: &Host, qemu: &Program, note: &Path) -> Result<AccelChoice, EngineError> {
-    let verdict = match remembered(note) {
-        Some(Remembered { kvm_fails: None, .. }) => ProbeVerdict::Works,
-        Some(Remembered { kvm_fails: Some(reason), lasting }) => {
-            ProbeVerdict::Fails { reason, lasting }
-        }
-        None => probe(host, qemu, note)?,
+/// Where something is noted that holds for this QEMU on this machine.
+fn note(host: &Host, qemu: &Program, what: &str) -> Result<PathBuf, EngineError> {
+    let mut hasher = Hasher::new("accelerator");
+    hasher.field(probe_key(qemu).as_bytes());
+    Ok(host.cache.memo()?.join(format!("{what}-{}", hasher.finish())))
+}
+
+fn choose_probed(host: &Host, qemu: &Program) -> Result<AccelChoice, EngineError> {
+    let verdict = match remembered(&note(host, qemu, KVM)?) {
+        Some(Remembered { kvm_fails: None }) => ProbeVerdict::Works,
+        Some(Remembered { kvm_fails: Some(reason) }) => ProbeVerdict::Fails { reason },
+        None => event::step(&*host.sink, Step::ProbeAccelerator, |_| probe_kvm(host, qemu))?,
     };
     Ok(choose_accel(&ProbeOutcome { accel: Accel::Kvm, verdict, elapsed: Duration::ZERO }))
 }
@@ -74,7 +74,7 @@ fn remembered(note: &Path) -> Option<Remembered> {
     let remembered: Remembered = serde_json::from_slice(&fs::read(note).ok()?).ok()?;
     let is_young =
         || fs::metadata(note).ok()?.modified().ok()?.elapsed().ok().map(|age| age < SHORT);
-    (remembered.lasting || is_young() == Some(true)).then_some(remembered)
+    (remembered.kvm_fails.is_none() || is_young() == Some(true)).then_some(remembered)
 }
 
 /// The rate of the host's time stamp counter, measured once.
@@ -88,14 +88,13 @@ fn host_tsc_khz(note: &Path) -> Option<u32> {
     })
 }
 
-fn probe(host: &Host, qemu: &Program, note: &Path) -> Result<ProbeVerdict, EngineError> {
-    let probe = || probe_accel(qemu, Accel::Kvm, &host.cancel);
-    let verdict = event::step(&*host.sink, Step::ProbeAccelerator, |_| probe())?.verdict;
+/// Runs a guest under KVM, and remembers how that went.
+pub(crate) fn probe_kvm(host: &Host, qemu: &Program) -> Result<ProbeVerdict, EngineError> {
+    let verdict = probe_accel(qemu, Accel::Kvm, &host.cancel)?.verdict;
     let kvm_fails = reason(&verdict).map(str::to_owned);
-    let lasting = !matches!(verdict, ProbeVerdict::Fails { lasting: false, .. });
-    if let Ok(json) = serde_json::to_vec(&Remembered { kvm_fails, lasting }) {
+    if let Ok(json) = serde_json::to_vec(&Remembered { kvm_fails }) {
         // Only a note: without it the next run tries again.
-        let _ = fs::write(note, json);
+        let _ = fs::write(note(host, qemu, KVM)?, json);
     }
     Ok(verdict)
 }

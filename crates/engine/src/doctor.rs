@@ -85,8 +85,9 @@ fn qemu(host: &Host) -> Result<Vec<Finding>, EngineError> {
 }
 
 fn kvm(host: &Host, qemu: &Program) -> Result<Finding, EngineError> {
-    let outcome = probe_accel(qemu, Accel::Kvm, &host.cancel)?;
-    Ok(match accel::reason(&outcome.verdict) {
+    // What is remembered of it may have been mended since: runs are to know.
+    let verdict = accel::probe_kvm(host, qemu)?;
+    Ok(match accel::reason(&verdict) {
         None => Finding::good("kvm", "runs a guest"),
         Some(reason) => Finding::lacking("kvm", State::Poor, reason, kvm_fix(reason)),
     })

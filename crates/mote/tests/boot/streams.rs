@@ -74,3 +74,20 @@ fn the_kernels_messages_come_on_standard_error_and_only_when_asked_for() {
     let quiet = run_recipe(&sandbox, "", &bare, &["echo", "hi"]).run().expect_code(0);
     quiet.expect_unsaid(&["Linux", "where the time went"]);
 }
+
+/// As in containers without udev.
+#[test]
+#[ignore = "boots a kernel: run by ./test"]
+fn a_machine_without_dev_fd_runs_guests() {
+    let sandbox = sandbox();
+    let (mote, kernel) = (env!("CARGO_BIN_EXE_mote"), sandbox.kernel().display());
+    let recipe = bare(&sandbox, "");
+    let script = format!(
+        "mkdir dev && mount -t tmpfs dev dev || exit 99
+        for file in null urandom tty; do : >dev/$file; mount --bind /dev/$file dev/$file; done
+        mount --move dev /dev; [ ! -e /dev/fd ] || exit 98
+        exec {mote} run --kernel {kernel} {recipe} echo here"
+    );
+    let done = sandbox.shell("exec unshare -rm sh -c \"$SCRIPT\"").env("SCRIPT", script).run();
+    assert_eq!(done.expect_code(0).text(), "here\n");
+}

@@ -358,3 +358,22 @@ fn a_port_in_use_is_told_before_a_kernel_is_built() {
     run.expect_code(125).expect_said(&[&format!("error: port in use: {taken}/tcp\n")]);
     assert!(kernels(&sandbox).is_empty());
 }
+
+/// The doctor's answer is newer than what a run remembers.
+#[test]
+fn a_run_knows_what_the_doctor_has_found_of_kvm() {
+    let mut sandbox = runner();
+    let status = sandbox.write("status", "1");
+    // What the probe's guest ends QEMU with; 43 if all went well.
+    sandbox.program("qemu-system-x86_64", &format!("read s <{}; exit $s", status.display()));
+    let accel = || {
+        let run = sandbox.mote(["run", "--source", "linux", "--dry-run", "dir:root", "true"]);
+        let line = run.run().expect_code(0).text();
+        line.split_once("-accel ").unwrap().1[..3].to_owned()
+    };
+    assert_eq!(accel(), "tcg");
+    sandbox.write("status", "43");
+    assert_eq!(accel(), "tcg", "remembered for a while");
+    sandbox.mote(["doctor"]).run();
+    assert_eq!(accel(), "kvm");
+}

@@ -4,7 +4,6 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -12,7 +11,7 @@ use mote_process::{Cancel, Command, ProcessError, Program};
 use rustix::fs::{MemfdFlags, memfd_create};
 
 use super::{Accel, guest};
-use crate::qemu::{Wiring, render_argv};
+use crate::qemu::{Wiring, descriptor_path, render_argv};
 use crate::{MachineSpec, Network, Sandbox};
 
 /// A hypervisor answers in some 50 ms.
@@ -40,8 +39,6 @@ pub enum ProbeVerdict {
     Fails {
         /// One line for the user.
         reason: String,
-        /// Whether it would be so again: a busy host may have taken the guest's time.
-        lasting: bool,
     },
 }
 
@@ -68,7 +65,7 @@ pub fn probe_accel(
     let mut command = Command::new(qemu);
     let kernel =
         guest_file().map_err(|source| ProcessError::Spawn { command: command.render(), source })?;
-    command.args(probe_argv(accel, PathBuf::from(format!("/dev/fd/{}", kernel.as_raw_fd()))));
+    command.args(probe_argv(accel, descriptor_path(&kernel)));
     command.inherit(kernel).timeout(timeout);
     let verdict = match command.output(cancel) {
         Ok(_) => fails("the guest was reset before its first check".to_owned()),
@@ -91,13 +88,13 @@ pub fn probe_accel(
 }
 
 fn fails(reason: String) -> ProbeVerdict {
-    ProbeVerdict::Fails { reason, lasting: true }
+    ProbeVerdict::Fails { reason }
 }
 
 fn too_slow(after: Duration) -> ProbeVerdict {
     let after = after.as_secs();
     let reason = format!("the guest did not finish a few instructions within {after} s");
-    ProbeVerdict::Fails { reason, lasting: false }
+    ProbeVerdict::Fails { reason }
 }
 
 /// What QEMU says about an accelerator that does not work, as one line.

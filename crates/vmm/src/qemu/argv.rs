@@ -158,7 +158,7 @@ mod tests {
             memory_mib: 128,
             cpus: 1,
             kernel: "/cache/kernels/k/vmlinux".into(),
-            initrd: Some("/dev/fd/9".into()),
+            initrd: Some("/proc/self/fd/9".into()),
             cmdline: cmdline.words().into_iter().map(|word| word.text).collect(),
             drives: Vec::new(),
             network: Network::User(UserNetwork::new(Vec::new())),
@@ -206,7 +206,7 @@ mod tests {
         let drive = |file: &str, access| Drive { file: file.into(), access };
         let drives = vec![
             drive("/cache/images/a,b", DriveAccess::ReadOnly),
-            drive("/dev/fd/11", DriveAccess::ReadWrite),
+            drive("/proc/self/fd/11", DriveAccess::ReadWrite),
         ];
         insta::assert_snapshot!(
             "drives",

@@ -32,9 +32,10 @@ pub fn find_qemu(search: &OsStr) -> Result<Program, VmmError> {
     Program::find(QEMU_PROGRAM, search).map_err(|_| VmmError::NoQemu)
 }
 
-/// The path under which a program finds a descriptor that it has inherited under the number that it has here.
+/// The path under which a program finds a descriptor that it has inherited under the number that it has here. Not
+/// `/dev/fd`, a link to this directory that udev makes, and that is missing without it.
 pub fn descriptor_path(descriptor: &impl AsRawFd) -> PathBuf {
-    PathBuf::from(format!("/dev/fd/{}", descriptor.as_raw_fd()))
+    PathBuf::from(format!("/proc/self/fd/{}", descriptor.as_raw_fd()))
 }
 
 /// A machine that is ready to be started.
