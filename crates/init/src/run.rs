@@ -41,6 +41,11 @@ pub struct Run<'c> {
     turn: usize,
 }
 
+/// How long a classic system may take to stop after the session's end.
+const STOP_LIMIT_NS: u64 = 60_000_000_000;
+/// How often it is looked whether it is still about to.
+const STOP_RETRY_MS: u32 = 500;
+
 const SIGNALS: usize = 0;
 const CHANNEL: usize = 1;
 const SYSTEM: usize = 2;
@@ -97,10 +102,14 @@ impl<'c> Run<'c> {
         }
     }
 
-    /// The end, unless the session's end is but a part of the system's.
+    /// The end, unless the session's end is but a part of the system's, which is given some time.
     fn final_end(&self) -> Option<End> {
         match (&self.end, &self.system) {
-            (Some(End::Session { .. }), Some(system)) if system.is_stopping() => None,
+            (Some(End::Session { boottime_ns, .. }), Some(system))
+                if sys::boottime_ns() < boottime_ns + STOP_LIMIT_NS && system.is_stopping() =>
+            {
+                None
+            }
             (end, _) => end.clone(),
         }
     }
@@ -148,7 +157,9 @@ impl<'c> Run<'c> {
 
     fn wait(&mut self) -> Result<()> {
         let mut fds = self.what_to_wait_for();
-        sys::poll(&mut fds, None).map_err(InitError::call(format_args!("ppoll()")))?;
+        // A system that ought to stop may stop doing so, and nobody would tell.
+        let timeout_ms = self.end.as_ref().map(|_| STOP_RETRY_MS);
+        sys::poll(&mut fds, timeout_ms).map_err(InitError::call(format_args!("ppoll()")))?;
         if fds[SIGNALS].is_ready() {
             self.take_signals()?;
         }

@@ -1,5 +1,7 @@
 //! A classic system: its init runs as PID 1 of a PID namespace of its own, and says over a fifo that it is up.
 
+use alloc::ffi::CString;
+use alloc::format;
 use alloc::string::String;
 
 use mote_contract::{CONSOLE_PATH, NETWORK_VARIABLE, Network, Stop, UP_PATH};
@@ -15,6 +17,8 @@ pub struct System {
     path: String,
     pid: Pid,
     phase: Phase,
+    /// A `/proc` of our own: the guest's can be unmounted, by the system itself when it stops.
+    processes: Option<Fd>,
 }
 
 #[derive(Debug)]
@@ -25,7 +29,7 @@ enum Phase {
     Up(Option<Signals>),
 }
 
-/// The signals of `/proc/1/status`, as masks.
+/// The signals of `/proc/PID/status`, as masks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Signals {
     pending: u64,
@@ -63,7 +67,8 @@ impl System {
         let pid = program
             .start(sys::clone_into_pid_namespace, Streams::Console(&console))
             .map_err(|error| InitError::System { why: error.chain() })?;
-        Ok(Self { path: path.into(), pid, phase: Phase::Starting(up) })
+        let processes = sys::open_file_system(c"proc").ok();
+        Ok(Self { path: path.into(), pid, phase: Phase::Starting(up), processes })
     }
 
     /// Its process number.
@@ -87,7 +92,7 @@ impl System {
     ///
     /// As [`sys::join_pid_namespace`].
     pub fn came_up(&mut self) -> Result<()> {
-        self.phase = Phase::Up(signals_of_pid1());
+        self.phase = Phase::Up(self.signals());
         sys::join_pid_namespace(self.pid)
             .map_err(InitError::call(format_args!("setns({}, CLONE_NEWPID)", self.pid.0)))
     }
@@ -103,10 +108,17 @@ impl System {
         let Phase::Up(Some(when_up)) = self.phase else {
             return false;
         };
-        match signals_of_pid1() {
+        match self.signals() {
             Some(now) => now.pending & STOP_SIGNALS != 0 || when_up.caught & !now.caught != 0,
             None => true,
         }
+    }
+
+    /// The signals of its init. None when that has no memory any more, or this kernel has no proc file system.
+    fn signals(&self) -> Option<Signals> {
+        let path = CString::new(format!("{}/status", self.pid.0)).ok()?;
+        let status = sys::open_below(self.processes.as_ref()?, &path, OpenFlags::Read).ok()?;
+        parse_signals(&status.read_to_end().ok()?)
     }
 
     /// What it means that it ended.
@@ -145,13 +157,6 @@ pub fn open_console() -> Result<Fd> {
 /// SIGUSR1, SIGUSR2, SIGTERM and SIGPWR, by which a classic init is told to stop; signal 1 is bit 0.
 const STOP_SIGNALS: u64 = 1 << 9 | 1 << 11 | 1 << 14 | 1 << 29;
 
-/// The signals of the namespace's PID 1: the system mounts `/proc` inside it. None when it has no memory any more, or
-/// there is no `/proc`.
-fn signals_of_pid1() -> Option<Signals> {
-    let status = sys::open(c"/proc/1/status", OpenFlags::Read).ok()?;
-    parse_signals(&status.read_to_end().ok()?)
-}
-
 fn parse_signals(status: &[u8]) -> Option<Signals> {
     let status = str::from_utf8(status).ok()?;
     let field = |name: &str| {
@@ -188,7 +193,7 @@ mod tests {
     #[test]
     fn how_it_ends() {
         let of = |phase, status| {
-            let system = System { path: "/sbin/init".into(), pid: Pid(7), phase };
+            let system = System { path: "/sbin/init".into(), pid: Pid(7), phase, processes: None };
             system.stop_of(status).map_err(|error| error.to_string())
         };
         let up = || Phase::Up(None);

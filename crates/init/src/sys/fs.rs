@@ -19,7 +19,11 @@ const CHROOT: usize = 161;
 const SYNC: usize = 162;
 const MOUNT: usize = 165;
 const INOTIFY_ADD_WATCH: usize = 254;
+const OPENAT: usize = 257;
 const INOTIFY_INIT1: usize = 294;
+const FSOPEN: usize = 430;
+const FSCONFIG: usize = 431;
+const FSMOUNT: usize = 432;
 
 const S_IFIFO: usize = 0o010_000;
 const IN_CREATE: usize = 0x100;
@@ -74,6 +78,34 @@ fn start(path: &CStr) -> usize {
 pub fn open(path: &CStr, flags: OpenFlags) -> Result<Fd, Errno> {
     // SAFETY: the kernel reads the path.
     unsafe { call3(OPEN, start(path), flags.bits() | O_CLOEXEC, 0o644) }.map(Fd::from_call)
+}
+
+/// Opens a file below a directory.
+///
+/// # Errors
+///
+/// As openat(2).
+pub fn open_below(directory: &Fd, path: &CStr, flags: OpenFlags) -> Result<Fd, Errno> {
+    let arguments = [directory.argument(), start(path), flags.bits() | O_CLOEXEC, 0, 0, 0];
+    // SAFETY: the kernel reads the path.
+    unsafe { raw_call(OPENAT, arguments) }.map(Fd::from_call)
+}
+
+/// A file system of this type that is mounted nowhere: nobody can unmount it, or be kept from unmounting
+/// another one by it.
+///
+/// # Errors
+///
+/// As fsopen(2), fsconfig(2) and fsmount(2).
+pub fn open_file_system(kind: &CStr) -> Result<Fd, Errno> {
+    const CLOSE_ON_EXEC: usize = 1;
+    const FSCONFIG_CMD_CREATE: usize = 6;
+    // SAFETY: the kernel reads the name.
+    let made = unsafe { call3(FSOPEN, start(kind), CLOSE_ON_EXEC, 0) }.map(Fd::from_call)?;
+    // SAFETY: this command takes neither a key nor a value.
+    unsafe { raw_call(FSCONFIG, [made.argument(), FSCONFIG_CMD_CREATE, 0, 0, 0, 0]) }?;
+    // SAFETY: all are plain numbers.
+    unsafe { call3(FSMOUNT, made.argument(), CLOSE_ON_EXEC, 0) }.map(Fd::from_call)
 }
 
 /// Whether there is a file.

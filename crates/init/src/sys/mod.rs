@@ -16,8 +16,8 @@ mod tty;
 pub use errno::Errno;
 pub use fd::{Fd, PollFd, pipe, poll, print};
 pub use fs::{
-    OpenFlags, add_entropy, chroot, exists, inotify, make_fifo, mkdir, mount, open, symlink, sync,
-    unlink,
+    OpenFlags, add_entropy, chroot, exists, inotify, make_fifo, mkdir, mount, open, open_below,
+    open_file_system, symlink, sync, unlink,
 };
 pub use net::{Interface, inet_socket};
 pub use process::{

@@ -128,3 +128,39 @@ fn orphans_are_reaped() {
     let counted = run_recipe(&sandbox, "", &bare(&sandbox, ""), &["sh", "-c", script]).run();
     assert_eq!(counted.expect_code(0).text(), "0\n");
 }
+
+/// What root can do to the system that it runs in.
+const TAKEN: [&str; 16] = [
+    "umount /proc",
+    "umount -a",
+    "umount -l /proc /sys /dev",
+    "umount /proc; kill -9 1; sleep 1",
+    "kill -STOP 1",
+    "kill -TERM 1; kill -STOP 1",
+    "mount -o remount,ro /",
+    "rm -rf /dev /.mote /bin /sbin /usr",
+    "rm -rf /",
+    "kill -9 -1",
+    "f() { f | f & }; f; sleep 2",
+    "cat /dev/zero >/fill",
+    "tail /dev/zero",
+    "ifconfig eth0 down; ifconfig lo down",
+    "i=0; while [ $i -lt 3000 ]; do mkdir /tmp/$i || break; i=$((i + 1)); done",
+    "for port in /dev/vport*; do cat $port & echo junk >$port; done",
+];
+
+#[test]
+#[ignore = "boots a kernel: run by ./test"]
+fn whatever_root_does_to_its_system_the_machine_ends_with_the_session() {
+    let sandbox = sandbox();
+    for recipe in ["recipe:busybox", &bare(&sandbox, "")] {
+        for taken in TAKEN {
+            let script = format!("({taken}) 2>/dev/null; exit 3");
+            let run = run_recipe(&sandbox, "", recipe, &["sh", "-c", &script]).run();
+            // Some kill the session, too, or have asked init to stop.
+            let ended = matches!(run.status.code(), Some(0 | 3 | 137));
+            assert!(ended, "{recipe}: {taken}: {}: {}", run.status, run.stderr);
+        }
+    }
+    sandbox.assert_no_orphans();
+}
