@@ -71,6 +71,17 @@ fn all_features_are_proven(variable: &str) {
     tested.expect_code(0);
 }
 
+/// Tells when a feature needs a line for what has changed since: symbols are renamed, and go.
+#[test]
+#[ignore = "unpacks a Linux source: run by ./test"]
+fn all_features_can_be_had_on_the_newest_kernel() {
+    let sandbox = shared();
+    let features = all_features(&sandbox);
+    let source = source("MOTE_TEST_TARBALL_NEWEST");
+    let configured = config(&sandbox, &source, &["--feature", &features]).expect_code(0);
+    configured.expect_unsaid(&["warning"]);
+}
+
 #[test]
 #[ignore = "builds and boots a kernel: run by ./test"]
 fn all_features_are_proven_on_6_12() {
