@@ -139,6 +139,12 @@ pub enum EngineError {
     /// There is no kernel in the cache.
     #[error("no kernel was built yet")]
     NoKernels,
+    /// No image has that name here.
+    #[error("no such image was pulled: {name}")]
+    NotPulled {
+        /// What was given.
+        name: String,
+    },
     /// No kernel in the cache has such a key.
     #[error("no kernel in the cache has a key that begins with {name}")]
     NoSuchKernel {
@@ -290,6 +296,7 @@ impl EngineError {
             }
             Self::Changed { .. } => "try again when nobody writes to it",
             Self::NoKernels => "build one: mote kernel build",
+            Self::NotPulled { .. } => "list them: mote images",
             Self::NoSuchKernel { .. } | Self::AmbiguousKernel { .. } => "list them: mote kernel ls",
             Self::SourceGone { seen: Some(path), .. } => {
                 let path = path.display();

@@ -16,6 +16,7 @@ mod export;
 pub mod guest;
 mod host;
 pub mod image;
+pub mod info;
 pub mod kernel;
 pub mod program;
 pub mod prune;

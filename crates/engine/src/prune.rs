@@ -305,7 +305,7 @@ fn unused(host: &Host, images: Freed) -> Result<Option<Pruned>, EngineError> {
 }
 
 /// How much room the files in a folder and below it take.
-fn bytes_on_disk(dir: &Path) -> std::io::Result<u64> {
+pub(crate) fn bytes_on_disk(dir: &Path) -> std::io::Result<u64> {
     const BLOCK_BYTES: u64 = 512;
     let size = |entry: std::io::Result<fs::DirEntry>| {
         let entry = entry?;

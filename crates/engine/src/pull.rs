@@ -5,7 +5,8 @@ use std::sync::{Mutex, PoisonError};
 
 use mote_manifest::Pull;
 use mote_oci::{
-    BlobStore, Digest, Image, ImageSource, Platform, PullEvent, PullPolicy, Reference, StoredImage,
+    BlobStore, Digest, Freed, Image, ImageSource, OciError, Platform, PullEvent, PullPolicy,
+    Reference, StoredImage,
 };
 
 use crate::EngineError;
@@ -34,6 +35,36 @@ pub fn pulled(host: &Host) -> Result<Vec<(StoredImage, u64)>, EngineError> {
     images.collect()
 }
 
+/// Forgets images that were pulled, and frees what no other one needs.
+///
+/// # Errors
+/// [`EngineError::NotPulled`], and nothing is forgotten; when the cache cannot be changed.
+pub fn remove(host: &Host, references: &[Reference]) -> Result<Freed, EngineError> {
+    let store = store(host);
+    let images = store.images()?;
+    for reference in references {
+        if !images.iter().any(|image| image.reference == *reference) {
+            return Err(EngineError::NotPulled { name: reference.familiar() });
+        }
+    }
+    for reference in references {
+        store.forget(reference)?;
+    }
+    match store.remove_unused() {
+        // Somebody reads images just now: the next one who removes any takes these along.
+        Err(OciError::InUse { .. }) => Ok(Freed::default()),
+        other => Ok(other?),
+    }
+}
+
+/// What is known of an image that is here.
+///
+/// # Errors
+/// An image that is not here, or is none.
+pub fn describe(host: &Host, source: &ImageSource) -> Result<Image, EngineError> {
+    load(host, source, &Platform::default(), Pull::Never)
+}
+
 /// The image that `source` names.
 pub(crate) fn load(
     host: &Host,
@@ -51,11 +82,16 @@ pub(crate) fn load(
     let ImageSource::Registry(reference) = source else {
         return Ok(mote_oci::load(source, platform, &store, access, policy, cancel, &quiet)?);
     };
-    if policy == PullPolicy::Missing
-        && let Ok(image) =
-            mote_oci::load(source, platform, &store, access, PullPolicy::Never, cancel, &quiet)
-    {
-        return Ok(image);
+    let here =
+        || mote_oci::load(source, platform, &store, access, PullPolicy::Never, cancel, &quiet);
+    match policy {
+        PullPolicy::Never => return Ok(here()?),
+        PullPolicy::Missing => {
+            if let Ok(image) = here() {
+                return Ok(image);
+            }
+        }
+        PullPolicy::Always => {}
     }
     let step = Step::Pull { image: reference.familiar() };
     Ok(event::step(&*host.sink, step, |progress| {

@@ -8,14 +8,24 @@ use mote_engine::image::Compression;
 use mote_manifest::{Memory, MemoryError, Pull, UnknownWord};
 use mote_oci::Platform;
 
-use super::{Output, hinted};
+use super::{Images, Output, Prune, PullArgs, Remove, hinted};
 
 #[derive(Debug, Subcommand)]
 pub enum ImageCommand {
     /// Write a source as an image
     Build(ImageBuild),
-    /// List what an image holds
+    /// Say what an image is: its configuration and layers, or the entries of an image file
     Inspect(ImageInspect),
+    /// List the images that were pulled
+    #[command(visible_alias = "list")]
+    Ls(Images),
+    /// Fetch an image from a registry
+    Pull(PullArgs),
+    /// Remove images that were pulled, and what nothing else needs of them
+    #[command(visible_alias = "remove")]
+    Rm(Remove),
+    /// Remove what runs and builds have left in the cache
+    Prune(Prune),
 }
 
 #[derive(Debug, Args)]
@@ -73,8 +83,10 @@ pub enum Target {
 
 #[derive(Debug, Args)]
 pub struct ImageInspect {
-    /// The image
-    pub file: PathBuf,
+    /// A file that is an initramfs or a disk; or an image's NAME[:TAG], or what follows oci:,
+    /// oci-archive: or docker-archive:
+    #[arg(value_name = "FILE|SOURCE")]
+    pub image: OsString,
 
     #[command(flatten)]
     pub output: Output,

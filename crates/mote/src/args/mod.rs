@@ -1,6 +1,7 @@
 //! The command line: what each verb takes. Parsing only; what a verb does stands in `commands`.
 
 mod docker;
+mod explain;
 mod image;
 mod kernel;
 mod pull;
@@ -9,12 +10,12 @@ mod value;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use docker::explain;
+pub use explain::explain;
 pub use image::{ImageBuild, ImageCommand, ImageInspect, Target};
 pub use kernel::{
     ConfigArgs, KernelBuild, KernelCommand, KernelConfig, KernelExplain, KernelTest, Menuconfig,
 };
-pub use pull::{Images, Prune, PullArgs};
+pub use pull::{Images, Prune, PullArgs, Remove};
 pub use run::Run;
 use value::hinted;
 
@@ -38,6 +39,10 @@ pub enum Command {
     Pull(PullArgs),
     /// List the images that were pulled
     Images(Images),
+    /// Remove images that were pulled, and what nothing else needs of them
+    Rmi(Remove),
+    /// Say what an image is: its configuration and layers, or the entries of an image file
+    Inspect(ImageInspect),
     /// Remove what runs and builds have left in the cache
     Prune(Prune),
     /// Build, explain, test and list kernels
@@ -49,7 +54,11 @@ pub enum Command {
     /// Print a built-in recipe, to be copied and changed; without a name, list them
     Recipe(RecipeArgs),
     /// Say what this machine has and lacks, and how to mend it
-    Doctor(Doctor),
+    Doctor(Shown),
+    /// Say what there is of mote on this machine
+    Info(Shown),
+    /// Print mote's version
+    Version(Shown),
     /// Print the completion script of a shell
     Completion {
         /// The shell
@@ -69,7 +78,7 @@ pub struct RecipeArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct Doctor {
+pub struct Shown {
     #[command(flatten)]
     pub output: Output,
 }

@@ -20,7 +20,30 @@ pub struct PullArgs {
 }
 
 #[derive(Debug, Args)]
+pub struct Remove {
+    /// The images
+    #[arg(value_name = "NAME[:TAG|@DIGEST]", required = true, value_parser = reference)]
+    pub images: Vec<Reference>,
+
+    /// As every time; docker's word for it
+    #[arg(short, long)]
+    pub force: bool,
+}
+
+#[derive(Debug, Args)]
 pub struct Images {
+    /// Print digests only, a line each
+    #[arg(short, long)]
+    pub quiet: bool,
+
+    /// Print whole digests
+    #[arg(long)]
+    pub no_trunc: bool,
+
+    /// All images, as every time, with their digests; docker's words for it
+    #[arg(short, long, alias = "digests")]
+    pub all: bool,
+
     #[command(flatten)]
     pub output: Output,
 }
@@ -38,6 +61,10 @@ pub struct Prune {
     /// Say what would be removed, and remove nothing
     #[arg(long)]
     pub dry_run: bool,
+
+    /// Ask nothing, as every time; docker's word for it
+    #[arg(short, long)]
+    pub force: bool,
 
     #[command(flatten)]
     pub output: Output,

@@ -60,11 +60,11 @@ pub struct Run {
     pub memory: Option<Memory>,
 
     /// The guest's processors
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = processors)]
     pub cpus: Option<u32>,
 
     /// The guest's network
-    #[arg(long, alias = "net", value_name = "user|user:dhcp|none", value_parser = |text: &str| hinted(text.parse::<Network>(), UnknownWord::hint))]
+    #[arg(long, alias = "net", value_name = "user|user:dhcp|none", value_parser = network)]
     pub network: Option<Network>,
 
     /// Publish a port of the guest, on 127.0.0.1 unless an address is given
@@ -139,4 +139,24 @@ pub struct Run {
     /// The Linux source of a kernel that has to be built
     #[arg(long, value_name = "auto|DIR|TARBALL|VERSION", conflicts_with = "kernel")]
     pub source: Option<SourceSpec>,
+}
+
+/// Docker's networks have no like here.
+fn network(text: &str) -> Result<Network, String> {
+    match text {
+        "host" | "bridge" | "default" => Err(
+            "a guest has a network of its own (leave it out; -p publishes ports, and the host is \
+             10.0.2.2)"
+                .to_owned(),
+        ),
+        _ => hinted(text.parse::<Network>(), UnknownWord::hint),
+    }
+}
+
+/// A share of a processor is nothing that a machine can have.
+fn processors(text: &str) -> Result<u32, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("a guest has whole processors, 1 or more".to_owned()),
+        Ok(count) => Ok(count),
+    }
 }

@@ -1,6 +1,8 @@
 //! `mote image …`
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
@@ -9,12 +11,13 @@ use mote_engine::image::{
     self, Compression, Compressor, Entry, ImageFormat, ImageWanted, Inspected, Journal,
 };
 use mote_engine::program::Program;
-use mote_engine::{DiskFormat, EngineError, Host};
+use mote_engine::{DiskFormat, EngineError, Host, pull};
+use mote_oci::Image;
 use mote_process::printable;
 use serde::Serialize;
 
 use super::{limited, print};
-use crate::args::{ImageBuild, ImageInspect, Target};
+use crate::args::{ImageBuild, ImageInspect, Output, Target};
 
 pub fn build(args: ImageBuild, host: &Host) -> Result<ExitCode> {
     let program = Program::parse(&args.source).map_err(EngineError::from)?;
@@ -198,11 +201,110 @@ impl About {
     }
 }
 
-pub fn inspect(args: ImageInspect) -> Result<ExitCode> {
+/// An image file is told by its being there; everything else is a source.
+pub fn inspect(args: ImageInspect, host: &Host) -> Result<ExitCode> {
+    if Path::new(&args.image).exists() && !args.image.as_bytes().ends_with(b".toml") {
+        return inspect_file(Path::new(&args.image), &args.output);
+    }
+    let source = match Program::parse(&args.image).map_err(EngineError::from)? {
+        Program::Image(source) => source,
+        Program::Recipe(_) => bail!("a recipe is no image yet: mote image build makes one of it"),
+        Program::Tar(_) | Program::Directory(_) => {
+            bail!("it has no configuration and no layers, only files: mote image build --overlay")
+        }
+    };
+    let image = pull::describe(host, &source)?;
+    print(&args.output, &ShownImage::of(&image), ShownImage::text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// An OCI image, by the names of its specification.
+#[derive(Serialize)]
+struct ShownImage {
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digest: Option<String>,
+    config_digest: String,
+    platform: String,
+    entrypoint: Vec<String>,
+    cmd: Vec<String>,
+    env: Vec<String>,
+    user: Option<String>,
+    working_dir: Option<String>,
+    exposed_ports: Vec<String>,
+    volumes: Vec<String>,
+    stop_signal: Option<String>,
+    labels: BTreeMap<String, String>,
+    bytes: u64,
+    layers: Vec<ShownLayer>,
+}
+
+#[derive(Serialize)]
+struct ShownLayer {
+    digest: String,
+    diff_id: String,
+    bytes: u64,
+}
+
+impl ShownImage {
+    fn of(image: &Image) -> Self {
+        let config = &image.config;
+        let layers: Vec<_> = image
+            .layers
+            .iter()
+            .map(|layer| ShownLayer {
+                digest: layer.digest.to_string(),
+                diff_id: layer.diff_id.to_string(),
+                bytes: layer.blob.len,
+            })
+            .collect();
+        Self {
+            name: image.origin.clone(),
+            digest: image.manifest_digest.map(|digest| digest.to_string()),
+            config_digest: image.config_digest.to_string(),
+            platform: config.platform.to_string(),
+            entrypoint: config.entrypoint.clone(),
+            cmd: config.cmd.clone(),
+            env: config.env.clone(),
+            user: config.user.clone(),
+            working_dir: config.working_dir.clone(),
+            exposed_ports: config.exposed_ports.iter().cloned().collect(),
+            volumes: config.volumes.iter().cloned().collect(),
+            stop_signal: config.stop_signal.clone(),
+            labels: config.labels.clone(),
+            bytes: layers.iter().map(|layer| layer.bytes).sum(),
+            layers,
+        }
+    }
+
+    /// What the image says is hostile: it is escaped.
+    fn text(&self) -> String {
+        let words = |words: &[String]| words.join(" ");
+        let mut lines = vec![("name", self.name.clone()), ("config", self.config_digest.clone())];
+        lines.extend(self.digest.clone().map(|digest| ("digest", digest)));
+        lines.extend([
+            ("platform", self.platform.clone()),
+            ("entrypoint", words(&self.entrypoint)),
+            ("cmd", words(&self.cmd)),
+            ("user", self.user.clone().unwrap_or_default()),
+            ("workdir", self.working_dir.clone().unwrap_or_default()),
+            ("ports", words(&self.exposed_ports)),
+            ("volumes", words(&self.volumes)),
+        ]);
+        lines.extend(self.env.iter().map(|variable| ("env", variable.clone())));
+        lines.extend(self.labels.iter().map(|(name, value)| ("label", format!("{name}={value}"))));
+        let layer = |layer: &ShownLayer| ("layer", format!("{} {:>12}", layer.digest, layer.bytes));
+        lines.extend(self.layers.iter().map(layer));
+        let shown = lines.iter().filter(|(_, value)| !value.is_empty());
+        shown.map(|(name, value)| format!("{name:<12} {}\n", printable(value.as_bytes()))).collect()
+    }
+}
+
+fn inspect_file(file: &Path, output: &Output) -> Result<ExitCode> {
     let mut entries = Vec::new();
-    let found = image::inspect(&args.file, &mut |entry| entries.push(ShownEntry::of(entry)))?;
+    let found = image::inspect(file, &mut |entry| entries.push(ShownEntry::of(entry)))?;
     let shown = Shown { about: About::of(&found), entries };
-    print(&args.output, &shown, |shown| {
+    print(output, &shown, |shown| {
         let entries: String = shown.entries.iter().map(ShownEntry::line).collect();
         format!("{entries}\n{}", shown.about.text())
     })?;

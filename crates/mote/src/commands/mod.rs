@@ -3,6 +3,7 @@
 mod completion;
 mod doctor;
 mod image;
+mod info;
 mod kernel;
 mod pull;
 mod recipe;
@@ -32,13 +33,21 @@ pub fn run(command: Command, host: &Host, progress: &Progress) -> Result<ExitCod
         },
         Command::Image(command) => match command {
             ImageCommand::Build(args) => image::build(args, host),
-            ImageCommand::Inspect(args) => image::inspect(args),
+            ImageCommand::Inspect(args) => image::inspect(args, host),
+            ImageCommand::Ls(args) => pull::images(&args, host),
+            ImageCommand::Pull(args) => pull::pull(args, host),
+            ImageCommand::Rm(args) => pull::remove(&args, host),
+            ImageCommand::Prune(args) => pull::prune(&args, host),
         },
         Command::Pull(args) => pull::pull(args, host),
         Command::Images(args) => pull::images(&args, host),
+        Command::Rmi(args) => pull::remove(&args, host),
+        Command::Inspect(args) => image::inspect(args, host),
         Command::Prune(args) => pull::prune(&args, host),
         Command::Recipe(args) => recipe::recipe(&args),
         Command::Doctor(args) => doctor::doctor(&args.output, host),
+        Command::Info(args) => info::show(&args.output, host),
+        Command::Version(args) => info::version(&args.output),
         Command::Completion { shell } => completion::completion(shell),
         Command::Man => completion::man(),
     }

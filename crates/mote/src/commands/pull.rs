@@ -5,12 +5,13 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
 use indicatif::{HumanBytes, HumanDuration};
+use mote_engine::event::Event;
 use mote_engine::prune::{self, Mode, PruneWanted, PrunedKind};
 use mote_engine::{Host, pull};
 use serde::Serialize;
 
 use super::{print, write_out};
-use crate::args::{Images, Prune, PullArgs};
+use crate::args::{Images, Prune, PullArgs, Remove};
 use crate::terminal::table;
 
 /// Prints the image's digest, as `docker pull --quiet` prints its name.
@@ -39,18 +40,33 @@ pub fn images(args: &Images, host: &Host) -> Result<ExitCode> {
             pulled_unix_s: image.pulled_unix_s,
         })
         .collect();
+    let digest = |image: &Shown| match args.no_trunc {
+        true => image.digest.clone(),
+        false => image.digest.trim_start_matches("sha256:")[..12].to_owned(),
+    };
     print(&args.output, &images, |images| {
+        if args.quiet {
+            return images.iter().map(|image| digest(image) + "\n").collect();
+        }
         let rows = images.iter().map(|image| {
-            let digest = image.digest.trim_start_matches("sha256:");
             vec![
                 image.name.clone(),
-                digest[..12].to_owned(),
+                digest(image),
                 ago(image.pulled_unix_s),
                 HumanBytes(image.bytes).to_string(),
             ]
         });
         format!("{}\n", table(&["NAME", "DIGEST", "PULLED", "SIZE"], rows))
     })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints the name of each image that is gone.
+pub fn remove(args: &Remove, host: &Host) -> Result<ExitCode> {
+    let freed = pull::remove(host, &args.images)?;
+    let gone: String = args.images.iter().map(|image| image.familiar() + "\n").collect();
+    write_out(gone.as_bytes())?;
+    (host.sink)(Event::Note(format!("{} freed", HumanBytes(freed.bytes))));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -129,7 +129,8 @@ fn what_is_no_image_is_told() {
         ),
         ("cut", "error: cannot read the image cut\n", "ends in the middle of an entry"),
         ("cut.zst", "error: cannot read the image cut.zst\n", "caused by: "),
-        ("gone", "error: cannot open the image gone\n", "caused by: No such file"),
+        ("./gone", "error: this path is no recipe: ./gone\n", "hint: say what it is"),
+        ("gone", "error: gone:latest has not been pulled\n", "hint: pull it"),
         ("folder", "error: cannot open the image folder\n", "caused by: is a directory"),
     ];
     for (file, message, cause) in table {

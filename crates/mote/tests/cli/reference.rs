@@ -71,7 +71,7 @@ fn every_flag_of_run_is_a_key_of_recipes_and_the_reverse() {
 #[test]
 fn an_unknown_flag_is_motes_failure() {
     let refused = sandbox().mote(["run", "--hostnam", "x", "recipe:busybox"]).run();
-    refused.expect_code(125).expect_said(&["unexpected argument '--hostnam'", "--hostname"]);
+    refused.expect_code(125).expect_said(&["error: there is no --hostnam\n", "--hostname"]);
 }
 
 #[test]

@@ -76,7 +76,7 @@ fn flags_of_docker_that_are_not_there_are_told_with_a_way() {
         .mote(["pull", "-v", "run"])
         .run()
         .expect_code(125)
-        .expect_said(&["unexpected argument"]);
+        .expect_said(&["error: there is no -v\nhint: `mote pull --help` lists what there is\n"]);
 }
 
 /// As when a log's disk is full: what cannot be told changes no exit code.

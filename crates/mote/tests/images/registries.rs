@@ -29,6 +29,36 @@ fn valkey_is_pulled_and_runs_with_one_command() {
 }
 
 #[test]
+#[ignore = "pulls from a registry: run by ./test"]
+fn an_image_is_shown_and_removed_with_what_nothing_else_needs() {
+    let registry = Registry::start(Access::Open);
+    let names = ["tools/busybox:1", "tools/other:1"];
+    let [one, other] = names.map(|name| registry.push(&image("busybox"), name));
+    let valkey = registry.push(&image("valkey"), "store/valkey:9");
+    let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_mote"));
+    let mote = |args: &[&str]| sandbox.mote(args.to_vec()).run();
+    for name in [&one, &other, &valkey] {
+        mote(&["pull", name]).expect_code(0);
+    }
+    let shown = mote(&["image", "inspect", "--format", "json", &valkey]).expect_code(0).text();
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(shown["entrypoint"][0], "docker-entrypoint.sh");
+    assert_eq!(shown["platform"], "linux/amd64");
+    let digests = mote(&["images", "-q", "--no-trunc"]).expect_code(0).text();
+    assert!(digests.lines().any(|line| *line == shown["digest"]), "{digests}");
+
+    let blobs = || fs::read_dir(sandbox.cache().join("blobs/sha256")).unwrap().count();
+    let all = blobs();
+    // Neither goes if one is not there.
+    let failed = mote(&["rmi", &valkey, "gone"]).expect_code(125);
+    failed.expect_said(&["error: no such image was pulled: gone:latest\n", "mote images"]);
+    assert_eq!(mote(&["rmi", &one]).expect_code(0).text(), format!("{one}\n"));
+    assert_eq!(blobs(), all, "another name needs them");
+    mote(&["image", "rm", &other, &valkey]).expect_code(0);
+    assert_eq!((blobs(), mote(&["images", "-q"]).text()), (0, String::new()));
+}
+
+#[test]
 #[ignore = "boots a kernel: run by ./test"]
 fn what_was_pulled_needs_no_network() {
     let registry = Registry::start(Access::Password);
