@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::load::Kind;
 use crate::nearest::nearest;
 use crate::value::{MalformedValue, MemoryError, PublishError, UnknownWord};
 
@@ -16,32 +17,40 @@ pub enum RecipeError {
         path: PathBuf,
     },
     /// The path is a directory's.
-    #[error("the recipe is a directory: {}", path.display())]
+    #[error("the {kind} is a directory: {}", path.display())]
     Directory {
         /// What was given.
         path: PathBuf,
+        /// What it should be.
+        kind: Kind,
     },
     /// The file system refused.
-    #[error("cannot read the recipe {}", path.display())]
+    #[error("cannot read the {kind} {}", path.display())]
     Read {
         /// What was given.
         path: PathBuf,
+        /// What it should be.
+        kind: Kind,
         /// Why not.
         source: io::Error,
     },
     /// More than anybody writes: not a recipe.
-    #[error("too large for a recipe, which has at most {limit} bytes: {}", path.display())]
+    #[error("too large for a {kind}, which has at most {limit} bytes: {}", path.display())]
     TooLarge {
         /// What was given.
         path: PathBuf,
+        /// What it should be.
+        kind: Kind,
         /// How much is read.
         limit: u64,
     },
     /// TOML is UTF-8.
-    #[error("the recipe is not UTF-8 text, on line {line}: {}", path.display())]
+    #[error("the {kind} is not UTF-8 text, on line {line}: {}", path.display())]
     NotUtf8 {
         /// What was given.
         path: PathBuf,
+        /// What it should be.
+        kind: Kind,
         /// The line with the first byte that is not, counted from 1.
         line: usize,
     },
@@ -162,7 +171,7 @@ impl RecipeError {
             Self::Missing { .. } => {
                 Some("print a built-in recipe to begin with: mote recipe busybox".to_owned())
             }
-            Self::Directory { path } => {
+            Self::Directory { path, kind: Kind::Recipe } => {
                 Some(format!("name the file in it: {}", path.join("mote.toml").display()))
             }
             Self::NoBuiltin { name, known } => Some(meant(name, known.iter().copied())),

@@ -8,6 +8,7 @@
 //! here too, so that a flag and its key take the same words.
 
 mod builtin;
+mod defaults;
 mod error;
 mod load;
 mod nearest;
@@ -17,7 +18,9 @@ mod resolve;
 mod run;
 mod value;
 
+pub use defaults::{Defaults, Written};
 pub use error::{Problem, RecipeError};
+pub use load::Kind;
 pub use recipe::{
     Busybox, BusyboxBinary, FileEntry, FileKind, Group, KernelSettings, Login, Password, Recipe,
     ScriptBody, StartScript, User,

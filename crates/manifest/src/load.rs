@@ -1,5 +1,6 @@
 //! From a file or a text to a recipe.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;
@@ -22,7 +23,7 @@ impl Recipe {
     /// # Errors
     /// When the file cannot be read or something in it is wrong.
     pub fn load(path: &Path) -> Result<Self, RecipeError> {
-        let text = read(path)?;
+        let text = read(path, Kind::Recipe)?;
         let base = path.parent().unwrap_or(Path::new(""));
         Self::parse(&text, &path.display().to_string(), base)
     }
@@ -39,22 +40,41 @@ impl Recipe {
     }
 }
 
-fn read(path: &Path) -> Result<String, RecipeError> {
+/// What a file is, in the words of an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A `mote.toml`.
+    Recipe,
+    /// A `config.toml`.
+    Configuration,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Recipe => "recipe",
+            Self::Configuration => "configuration",
+        })
+    }
+}
+
+/// The text of a file.
+pub(crate) fn read(path: &Path, kind: Kind) -> Result<String, RecipeError> {
     let failed = |source: io::Error| match source.kind() {
         io::ErrorKind::NotFound => RecipeError::Missing { path: path.to_owned() },
-        io::ErrorKind::IsADirectory => RecipeError::Directory { path: path.to_owned() },
-        _ => RecipeError::Read { path: path.to_owned(), source },
+        io::ErrorKind::IsADirectory => RecipeError::Directory { path: path.to_owned(), kind },
+        _ => RecipeError::Read { path: path.to_owned(), kind, source },
     };
     let mut bytes = Vec::new();
     File::open(path)
         .and_then(|file| file.take(LIMIT + 1).read_to_end(&mut bytes))
         .map_err(failed)?;
     if bytes.len() as u64 > LIMIT {
-        return Err(RecipeError::TooLarge { path: path.to_owned(), limit: LIMIT });
+        return Err(RecipeError::TooLarge { path: path.to_owned(), kind, limit: LIMIT });
     }
     String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
-        RecipeError::NotUtf8 { path: path.to_owned(), line: line_of(error.as_bytes(), valid) }
+        RecipeError::NotUtf8 { path: path.to_owned(), kind, line: line_of(error.as_bytes(), valid) }
     })
 }
 
@@ -65,16 +85,21 @@ fn line_of(bytes: &[u8], offset: usize) -> usize {
 
 /// A recipe's text and what to call it.
 pub(crate) struct Document<'a> {
-    origin: &'a str,
-    text: &'a str,
+    pub(crate) origin: &'a str,
+    pub(crate) text: &'a str,
 }
 
 impl Document<'_> {
+    /// The line on which a span begins, counted from 1.
+    pub(crate) fn line(&self, span: Range<usize>) -> usize {
+        line_of(self.text.as_bytes(), span.start)
+    }
+
     /// The error that `problem` is at `span`.
     pub(crate) fn wrong(&self, span: Range<usize>, problem: impl Into<Problem>) -> RecipeError {
         RecipeError::Wrong {
             origin: self.origin.to_owned(),
-            line: line_of(self.text.as_bytes(), span.start),
+            line: self.line(span),
             problem: problem.into(),
         }
     }
@@ -89,7 +114,9 @@ impl Document<'_> {
         self.deserialize()
     }
 
-    fn deserialize<'de, T: serde::Deserialize<'de>>(&'de self) -> Result<T, RecipeError> {
+    pub(crate) fn deserialize<'de, T: serde::Deserialize<'de>>(
+        &'de self,
+    ) -> Result<T, RecipeError> {
         toml::from_str(self.text).map_err(|error| {
             let problem = unknown_key(error.message())
                 .unwrap_or_else(|| Problem::Toml(error.message().replace('\n', ", ")));

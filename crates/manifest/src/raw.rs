@@ -14,6 +14,19 @@ pub(crate) struct Versioned {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Defaults {
+    pub(crate) memory: Option<Spanned<String>>,
+    pub(crate) cpus: Option<Spanned<u32>>,
+    pub(crate) accel: Option<Spanned<String>>,
+    pub(crate) network: Option<Spanned<String>>,
+    pub(crate) pull: Option<Spanned<String>>,
+    pub(crate) unpack_limit: Option<Spanned<String>>,
+    pub(crate) source: Option<Spanned<String>>,
+    pub(crate) mirror: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Recipe {
     #[serde(rename = "version")]
     _version: i64,

@@ -4,7 +4,7 @@ mod accounts;
 mod busybox;
 mod check;
 mod files;
-mod run;
+pub(crate) mod run;
 
 use std::path::{Path, PathBuf};
 

@@ -69,7 +69,7 @@ pub(super) fn resolve(
 
 type Check = fn(&Document<'_>, Spanned<String>) -> Result<String, RecipeError>;
 
-fn parse<T>(document: &Document<'_>, text: &Spanned<String>) -> Result<T, RecipeError>
+pub(crate) fn parse<T>(document: &Document<'_>, text: &Spanned<String>) -> Result<T, RecipeError>
 where
     T: FromStr,
     Problem: From<T::Err>,
@@ -77,7 +77,10 @@ where
     text.get_ref().parse().map_err(|error: T::Err| document.wrong(text.span(), error))
 }
 
-fn at_least_one(document: &Document<'_>, count: &Spanned<u32>) -> Result<u32, RecipeError> {
+pub(crate) fn at_least_one(
+    document: &Document<'_>,
+    count: &Spanned<u32>,
+) -> Result<u32, RecipeError> {
     match *count.get_ref() {
         0 => {
             let problem = Problem::Value { wanted: "a number from 1", value: "0".to_owned() };
