@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use etcetera::BaseStrategy;
 use mote_engine::event::Event;
 use mote_engine::{Cache, Host};
-use mote_kernel::source::Mirror;
+use mote_kernel::source::{Mirror, SourceSpec};
 use mote_process::Cancel;
 
 /// Describes this machine; events are printed, a line each.
@@ -21,6 +21,7 @@ pub fn host() -> Result<Host> {
         state: base.state_dir().unwrap_or_else(|| base.cache_dir()).join("mote"),
         search_path: env::var_os("PATH").unwrap_or_default(),
         debian_sources: PathBuf::from(Host::DEBIAN_SOURCES),
+        auto_source: SourceSpec::Auto,
         mirror: Mirror {
             base_url: Mirror::KERNEL_ORG.to_owned(),
             proxy: env::var("https_proxy").ok(),

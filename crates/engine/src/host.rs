@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use mote_kernel::source::Mirror;
+use mote_kernel::source::{Mirror, SourceSpec};
 use mote_oci::Access;
 use mote_process::Cancel;
 use mote_rootfs::layer::Limits;
@@ -25,6 +25,8 @@ pub struct Host {
     pub search_path: OsString,
     /// Where Debian puts kernel sources.
     pub debian_sources: PathBuf,
+    /// What the kernel source `auto` means, if it is not to be found on the machine.
+    pub auto_source: SourceSpec,
     /// Where kernel sources are downloaded from.
     pub mirror: Mirror,
     /// How registries are reached.

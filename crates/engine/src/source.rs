@@ -64,6 +64,10 @@ fn locate(host: &Host, wanted: &SourceWanted) -> Result<Identified, EngineError>
             let path = download(host, version, wanted.pinned.as_ref())?;
             tarball(host, &path)
         }
+        SourceSpec::Auto if host.auto_source != SourceSpec::Auto => {
+            let spec = host.auto_source.clone();
+            locate(host, &SourceWanted { spec, pinned: wanted.pinned.clone() })
+        }
         SourceSpec::Auto => {
             let sources = host.cache.shelf(Shelf::Sources);
             match source::find_on_machine(&host.debian_sources, &sources)? {

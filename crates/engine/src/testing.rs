@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 
-use mote_kernel::source::Mirror;
+use mote_kernel::source::{Mirror, SourceSpec};
 use mote_manifest::Pull;
 use mote_oci::Platform;
 use mote_process::Cancel;
@@ -20,6 +20,7 @@ pub(crate) fn host(dir: &Path) -> Host {
         state: dir.join("state"),
         search_path: std::env::var_os("PATH").unwrap(),
         debian_sources: dir.join("debian"),
+        auto_source: SourceSpec::Auto,
         mirror: Mirror { base_url: String::new(), proxy: None },
         access: Default::default(),
         limits: Default::default(),

@@ -7,29 +7,50 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use etcetera::BaseStrategy;
-use mote_engine::{Cache, Host, Limits};
-use mote_kernel::source::Mirror;
+use mote_engine::program::ProgramError;
+use mote_engine::{Cache, EngineError, Host, Limits};
+use mote_kernel::source::{Mirror, SourceSpec};
+use mote_manifest::Defaults;
 use mote_oci::Access;
 use mote_process::Cancel;
 
 use crate::terminal::Progress;
 
+/// What the user has written down once and for all.
+pub struct Settings {
+    pub defaults: Defaults,
+    /// The file that says so, whether it is there or not.
+    pub config: PathBuf,
+}
+
 /// Describes this machine to the engine.
-pub fn host(cancel: Cancel, progress: Arc<Progress>) -> Result<Host> {
+///
+/// # Errors
+/// Without a home directory; a `config.toml` that cannot be read or understood.
+pub fn host(cancel: Cancel, progress: Arc<Progress>) -> Result<(Host, Settings)> {
     let base = etcetera::choose_base_strategy()
         .context("cannot find the home directory: HOME is not set")?;
-    Ok(Host {
+    let config = base.config_dir().join("mote/config.toml");
+    let defaults = Defaults::load(&config)
+        .map_err(ProgramError::from)
+        .map_err(EngineError::from)?
+        .unwrap_or_default();
+    let folder = config.parent().unwrap_or(Path::new(""));
+    let Ok(source) = defaults.source.as_deref().unwrap_or("auto").parse::<SourceSpec>();
+    let host = Host {
         cache: Cache::new(base.cache_dir().join("mote")),
         state: base.state_dir().unwrap_or_else(|| base.cache_dir()).join("mote"),
         search_path: search_path(),
         debian_sources: PathBuf::from(Host::DEBIAN_SOURCES),
-        mirror: Mirror { base_url: mirror(), proxy: proxy() },
+        auto_source: source.relative_to(folder),
+        mirror: Mirror { base_url: mirror(&defaults), proxy: proxy() },
         access: access(base.home_dir()),
         limits: Limits::default(),
         jobs: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
         cancel,
         sink: Arc::new(move |event| progress.show(event)),
-    })
+    };
+    Ok((host, Settings { defaults, config }))
 }
 
 /// Where programs are looked for.
@@ -39,9 +60,20 @@ fn search_path() -> OsString {
 }
 
 /// Where kernel sources are downloaded from, unless a flag says otherwise.
-fn mirror() -> String {
+fn mirror(defaults: &Defaults) -> String {
     let named = std::env::var("MOTE_KERNEL_MIRROR").ok().filter(|url| !url.is_empty());
-    named.unwrap_or_else(|| Mirror::KERNEL_ORG.to_owned())
+    named.or_else(|| defaults.mirror.clone()).unwrap_or_else(|| Mirror::KERNEL_ORG.to_owned())
+}
+
+/// An address without the password that may stand in it: `http://user:***@host`.
+pub fn masked(value: &str) -> String {
+    let masked = || {
+        let (scheme, rest) = value.split_once("://")?;
+        let (user_info, host) = rest.rsplit_once('@')?;
+        let (user, _) = user_info.split_once(':')?;
+        Some(format!("{scheme}://{user}:***@{host}"))
+    };
+    masked().unwrap_or_else(|| value.to_owned())
 }
 
 /// How registries are reached, and with whose credentials: those of docker and podman.

@@ -4,6 +4,7 @@
 
 mod args;
 mod commands;
+mod environment;
 mod host;
 mod signals;
 mod terminal;
@@ -35,8 +36,10 @@ fn main() -> ExitCode {
     };
     let cancel = signals::watch();
     let progress = Arc::new(Progress::new(cli.quiet));
-    let result = host::host(cancel.clone(), progress.clone())
-        .and_then(|host| commands::run(cli.command, &host, &progress));
+    let result = match host::host(cancel.clone(), progress.clone()) {
+        Ok((host, settings)) => commands::run(cli.command, &host, &settings, &progress),
+        Err(error) => commands::run_anywhere(&cli.command).unwrap_or(Err(error)),
+    };
     match result {
         Ok(code) => code,
         Err(error) => {

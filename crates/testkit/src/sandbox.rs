@@ -189,13 +189,14 @@ impl Sandbox {
     }
 
     /// The environment of a program in this sandbox; there are no other variables.
-    pub(crate) fn environment(&self) -> [(&'static str, OsString); 6] {
+    pub(crate) fn environment(&self) -> [(&'static str, OsString); 7] {
         let folder = |name| self.dir.path().join(name).into_os_string();
         [
             ("HOME", self.home().into()),
             ("PATH", self.path.clone()),
             ("TERM", "xterm".into()),
             ("XDG_CACHE_HOME", self.cache.clone().into()),
+            ("XDG_CONFIG_HOME", folder("config")),
             ("XDG_RUNTIME_DIR", folder("run")),
             ("XDG_STATE_HOME", folder("state")),
         ]

@@ -55,6 +55,8 @@ pub enum Command {
     Recipe(RecipeArgs),
     /// Say what this machine has and lacks, and how to mend it
     Doctor(Shown),
+    /// Print what settings and variables are in force, and where each comes from
+    Env(Shown),
     /// Say what there is of mote on this machine
     Info(Shown),
     /// Print mote's version

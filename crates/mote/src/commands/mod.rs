@@ -2,6 +2,7 @@
 
 mod completion;
 mod doctor;
+mod env;
 mod image;
 mod info;
 mod kernel;
@@ -16,12 +17,29 @@ use mote_engine::Host;
 use mote_manifest::Memory;
 
 use crate::args::{Command, Format, ImageCommand, KernelCommand, Output};
+use crate::host::Settings;
 use crate::terminal::Progress;
 
-/// Does what was asked.
-pub fn run(command: Command, host: &Host, progress: &Progress) -> Result<ExitCode> {
+/// Does what was asked, where nothing is known of the machine: its configuration cannot be read.
+pub fn run_anywhere(command: &Command) -> Option<Result<ExitCode>> {
     match command {
-        Command::Run(args) => run::run(*args, host, progress),
+        Command::Recipe(args) => Some(recipe::recipe(args)),
+        Command::Version(args) => Some(info::version(&args.output)),
+        Command::Completion { shell } => Some(completion::completion(*shell)),
+        Command::Man => Some(completion::man()),
+        _ => None,
+    }
+}
+
+/// Does what was asked.
+pub fn run(
+    command: Command,
+    host: &Host,
+    settings: &Settings,
+    progress: &Progress,
+) -> Result<ExitCode> {
+    match command {
+        Command::Run(args) => run::run(*args, host, settings, progress),
         Command::Kernel(command) => match command {
             KernelCommand::Build(args) => kernel::build(args, host),
             KernelCommand::Config(args) => kernel::config(args, host),
@@ -44,9 +62,10 @@ pub fn run(command: Command, host: &Host, progress: &Progress) -> Result<ExitCod
         Command::Rmi(args) => pull::remove(&args, host),
         Command::Inspect(args) => image::inspect(args, host),
         Command::Prune(args) => pull::prune(&args, host),
-        Command::Recipe(args) => recipe::recipe(&args),
         Command::Doctor(args) => doctor::doctor(&args.output, host),
+        Command::Env(args) => env::env(&args.output, host, settings),
         Command::Info(args) => info::show(&args.output, host),
+        Command::Recipe(args) => recipe::recipe(&args),
         Command::Version(args) => info::version(&args.output),
         Command::Completion { shell } => completion::completion(shell),
         Command::Man => completion::man(),

@@ -13,19 +13,20 @@ use mote_engine::program::Program;
 use mote_engine::run::{Ended, Plan, RunWanted};
 use mote_engine::{EngineError, Host};
 use mote_kernel::source::SourceSpec;
-use mote_manifest::RunSettings;
+use mote_manifest::{Defaults, RunSettings};
 use mote_vmm::{Control, End, Event, RawMode, SILENCE_LIMIT, SessionIo, Sink};
 
 use super::{limited, write_out};
 use crate::args::Run;
+use crate::host::Settings;
 use crate::terminal::{self, Progress, say};
 use crate::{FAILED, signals};
 
 /// The size of a terminal that does not say.
 const USUAL_SIZE: TerminalSize = TerminalSize { rows: 24, cols: 80 };
 
-pub fn run(args: Run, host: &Host, progress: &Progress) -> Result<ExitCode> {
-    let (program, settings, kernel_source) = wanted(args)?;
+pub fn run(args: Run, host: &Host, defaults: &Settings, progress: &Progress) -> Result<ExitCode> {
+    let (program, settings, kernel_source) = wanted(args, &defaults.defaults)?;
     let (verbose, timings) = (settings.verbose == Some(true), settings.timings == Some(true));
     let streams = Streams::of(&program, &settings);
     let terminal = streams.terminal_size()?;
@@ -48,8 +49,9 @@ pub fn run(args: Run, host: &Host, progress: &Progress) -> Result<ExitCode> {
     exit_code(&ended)
 }
 
-/// What is run, and how: the recipe's settings, if it is one, with the flags laid over them.
-fn wanted(args: Run) -> Result<(Program, RunSettings, Option<SourceSpec>)> {
+/// What is run, and how: the user's defaults, with the recipe's settings, if it is one, and then the
+/// flags laid over them.
+fn wanted(args: Run, defaults: &Defaults) -> Result<(Program, RunSettings, Option<SourceSpec>)> {
     let program = Program::parse(&args.program).map_err(EngineError::from)?;
     // There is no other way to run: nothing has to be done about it.
     let _ = args.rm;
@@ -92,7 +94,7 @@ fn wanted(args: Run) -> Result<(Program, RunSettings, Option<SourceSpec>)> {
         timings: args.timings.then_some(true),
         dry_run: args.dry_run.then_some(true),
     };
-    let settings = program.settings().overridden_by(flags);
+    let settings = defaults.run.clone().overridden_by(program.settings()).overridden_by(flags);
     Ok((program, settings, args.source))
 }
 

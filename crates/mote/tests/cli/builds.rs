@@ -377,3 +377,25 @@ fn a_run_knows_what_the_doctor_has_found_of_kvm() {
     sandbox.mote(["doctor"]).run();
     assert_eq!(accel(), "kvm");
 }
+
+#[test]
+fn flags_win_over_recipes_and_recipes_over_the_configuration() {
+    let mut sandbox = runner();
+    put_busybox(&mut sandbox);
+    // A path starts from the configuration's folder.
+    let config = "memory = \"256m\"\naccel = \"tcg\"\nsource = \"../../home/linux\"\n";
+    sandbox.write("../config/mote/config.toml", config);
+    let recipe = sandbox.mote(["recipe", "busybox"]).run().expect_code(0).text();
+    sandbox.write("own.toml", recipe.replace("#memory = \"128m\"", "memory = \"64m\""));
+    for (args, memory) in [
+        (&["recipe:busybox"][..], "-m 256M"),
+        (&["dir:root"], "-m 256M"),
+        (&["./own.toml"], "-m 64M"),
+        (&["-m", "96m", "./own.toml"], "-m 96M"),
+    ] {
+        let run = sandbox.mote(["run", "--dry-run"]).args(args.to_vec()).arg("true");
+        let line = run.run().expect_code(0).text();
+        assert!(line.contains(memory) && line.contains("-accel tcg"), "{args:?}: {line}");
+    }
+    assert_eq!(kernels(&sandbox).len(), 1);
+}

@@ -1,6 +1,7 @@
 //! The command without any boot: what it says of itself, and what it says about what it is given.
 
 mod builds;
+mod config;
 mod docker;
 mod images;
 mod kernels;
