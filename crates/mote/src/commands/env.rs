@@ -20,6 +20,9 @@ struct Shown {
     value: String,
     /// `default`, the file and line, or the variable.
     from: String,
+    /// Of a variable, what it is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    meaning: Option<&'static str>,
 }
 
 pub fn env(output: &Output, host: &Host, settings: &Settings) -> Result<ExitCode> {
@@ -49,19 +52,20 @@ fn rows(host: &Host, settings: &Settings) -> Vec<Shown> {
                 .map(|value| (value, "MOTE_KERNEL_MIRROR".to_owned()))
                 .or(written)
                 .unwrap_or_else(|| by_default(built_in(name)));
-            Shown { name, value: masked(&value), from }
+            Shown { name, value: masked(&value), from, meaning: None }
         })
         .collect();
     let folder = |name, path: &std::path::Path, variable: &str| {
         let from = if set(variable).is_some() { variable } else { "default" };
-        Shown { name, value: path.display().to_string(), from: from.to_owned() }
+        Shown { name, value: path.display().to_string(), from: from.to_owned(), meaning: None }
     };
     rows.push(folder("cache", host.cache.root(), "XDG_CACHE_HOME"));
     rows.push(folder("state", &host.state, "XDG_STATE_HOME"));
     rows.push(folder("config", config, "XDG_CONFIG_HOME"));
     rows.extend(VARIABLES.iter().filter_map(|variable| {
         let value = masked(&set(variable.name)?);
-        Some(Shown { name: variable.name, value, from: "environment".to_owned() })
+        let (name, meaning) = (variable.name, Some(variable.meaning));
+        Some(Shown { name, value, from: "environment".to_owned(), meaning })
     }));
     rows
 }
