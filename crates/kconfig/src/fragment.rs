@@ -90,6 +90,12 @@ mod tests {
     }
 
     #[test]
+    fn a_byte_order_mark_is_no_part_of_the_first_line() {
+        let requests = parse_fragment("f", "\u{feff}CONFIG_NET=y\n").unwrap();
+        assert_eq!(requests[0].symbol, "NET");
+    }
+
+    #[test]
     fn comments_say_nothing() {
         for text in ["", "# a comment", "# CONFIG_NET=y", "# Swap is not set", "#"] {
             assert_eq!(parse_fragment("f", text), Ok(Vec::new()), "{text}");

@@ -81,6 +81,8 @@ pub(crate) fn parse_lines<'a>(
     file: &str,
     text: &'a str,
 ) -> impl Iterator<Item = Result<(u32, Assignment<'a>), SyntaxError>> {
+    // Editors of other systems begin a file with a byte-order mark, which nobody sees.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     text.lines().zip(1u32..).filter_map(move |(written, line)| {
         let error = |problem| SyntaxError { file: file.to_owned(), line, problem };
         match parse_line(written) {

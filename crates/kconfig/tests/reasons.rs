@@ -130,6 +130,13 @@ config XZ
 endchoice
 
 frobnicate the bits
+
+config FRAME
+	tristate "frames"
+
+config PICTURE
+	bool "pictures"
+	depends on FRAME
 "#;
 
 const INCLUDE: &str = r#"
@@ -308,6 +315,8 @@ fn each_reason_is_told() {
         ("WORKERS=y", "", "  y is no value for its type, int"),
         ("START=-1", "", "  -1 is no value for its type, hex"),
         ("CARD=m", "CONFIG_NET=y\nCONFIG_PCI=y\n", "  there are no modules: MODULES is not set"),
+        // What would do as a module has to be built in where there are none.
+        ("PICTURE=y", "", "  needs FRAME, which nobody asked for (Kconfig:128)"),
         // Names that are not there.
         (
             "CONNTRAK=y",

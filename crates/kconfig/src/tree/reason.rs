@@ -224,7 +224,10 @@ impl<'a> Diagnosis<'a> {
         let kind = self.evaluation.tree.get(symbol.as_str()).map(|declared| declared.kind);
         let wanted = match (needed, kind) {
             (Tristate::No, _) => Value::No,
-            (Tristate::Module, Some(Kind::Tristate)) => Value::Module,
+            // Without modules, only `y` is as much.
+            (Tristate::Module, Some(Kind::Tristate)) if self.evaluation.got.is_set("MODULES") => {
+                Value::Module
+            }
             _ => Value::Yes,
         };
         self.within(symbol).reasons(symbol, &wanted)

@@ -107,6 +107,8 @@ impl ConfigError {
 pub struct UnknownSymbol {
     /// Who asked.
     pub request: Request,
+    /// The other architectures that have it.
+    pub elsewhere: Vec<String>,
     /// The most similar name that it has.
     pub nearest: Option<String>,
 }
@@ -115,6 +117,9 @@ impl fmt::Display for UnknownSymbol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}, asked for by {}", self.request.symbol, self.request.origin)?;
         match &self.nearest {
+            _ if !self.elsewhere.is_empty() => {
+                write!(f, ": not of x86-64, but of {}", self.elsewhere.join(", "))
+            }
             Some(nearest) => write!(f, ": did you mean {nearest}?"),
             None => Ok(()),
         }

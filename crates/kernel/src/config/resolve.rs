@@ -80,8 +80,9 @@ impl ConfigPlan {
         // A kernel whose Kconfig files cannot be read here can still be built: its `conf` can.
         let tree = load_tree(&kbuild.source).ok();
         let tree = tree.as_ref();
-        let unknown =
-            tree.map_or_else(Vec::new, |tree| unknown_symbols(tree, &self.asked, &config));
+        let unknown = tree.map_or_else(Vec::new, |tree| {
+            unknown_symbols(&kbuild.source, tree, &self.asked, &config)
+        });
         if !unknown.is_empty() {
             return Err(ConfigError::Unknown { version: version.to_string(), unknown });
         }
@@ -127,15 +128,50 @@ fn refuse_host_files(config: &Config) -> Result<(), ConfigError> {
 }
 
 /// The symbols required, or required to be `n`, that no Kconfig file declares.
-fn unknown_symbols(tree: &SymbolTree, asked: &Asked, got: &Config) -> Vec<UnknownSymbol> {
+fn unknown_symbols(
+    source: &Path,
+    tree: &SymbolTree,
+    asked: &Asked,
+    got: &Config,
+) -> Vec<UnknownSymbol> {
     tree.unknown(asked)
         .filter(|request| request.necessity == Necessity::Required)
         .filter(|request| got.get(request.symbol.as_str()).is_none())
         .map(|request| UnknownSymbol {
             request: request.clone(),
+            elsewhere: other_architectures(source, request.symbol.as_str()),
             nearest: tree.nearest(request.symbol.as_str()).map(str::to_owned),
         })
         .collect()
+}
+
+/// The architectures whose Kconfig files declare a symbol. Those of x86 are read already.
+fn other_architectures(source: &Path, symbol: &str) -> Vec<String> {
+    let folders = fs::read_dir(source.join("arch")).into_iter().flatten().flatten();
+    let names = folders.filter_map(|entry| entry.file_name().into_string().ok());
+    let mut found: Vec<_> = names
+        .filter(|name| name != "x86" && declares(&source.join("arch").join(name), symbol))
+        .collect();
+    found.sort();
+    found
+}
+
+/// Whether a Kconfig file in a folder or below it has a line `config SYMBOL` or `menuconfig SYMBOL`.
+fn declares(folder: &Path, symbol: &str) -> bool {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.into_iter().any(|entry| match entry.file_type() {
+        Ok(kind) if kind.is_dir() => declares(&entry.path(), symbol),
+        Ok(kind)
+            if kind.is_file() && entry.file_name().as_encoded_bytes().starts_with(b"Kconfig") =>
+        {
+            let text = fs::read_to_string(entry.path()).unwrap_or_default();
+            text.lines().any(|line| {
+                let line = line.strip_prefix("menu").unwrap_or(line);
+                line.strip_prefix("config ").is_some_and(|name| name.trim() == symbol)
+            })
+        }
+        _ => false,
+    })
 }
 
 fn explain(
@@ -213,6 +249,31 @@ mv got .config
         let plan = spec.plan(&catalogue(), &"6.12.95".parse().unwrap()).unwrap();
         let outcome = resolve(STUBBORN, &plan).unwrap();
         assert_eq!(outcome.text, "CONFIG_SMP=y\nCONFIG_64BIT=y\nCONFIG_PVH=y\nCONFIG_HZ=250\n");
+    }
+
+    #[test]
+    fn a_symbol_of_another_architecture_is_told_with_its_own() {
+        let sandbox =
+            Sandbox::with_make("cp \"$KCONFIG_ALLCONFIG\" .config; sed -i /PAN/d .config\n");
+        let source = &sandbox.source.dir;
+        fs::write(source.join("Kconfig"), KCONFIG).unwrap();
+        for (file, text) in [
+            ("arm64/Kconfig", "config ARM64_PAN\n\tbool\n"),
+            ("riscv/Kconfig.more/Kconfig.x", "menuconfig ARM64_PAN\n"),
+            ("mips/Kconfig", "config ARM64_PANS\n# config ARM64_PAN\n"),
+        ] {
+            let path = source.join("arch").join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        let plan = plan(&["base"], "ARM64_PAN=y\n");
+        let work = sandbox.path("work");
+        let resolved = plan.resolve(&sandbox.source, &sandbox.toolchain, &work, &Cancel::default());
+        assert_eq!(
+            resolved.unwrap_err().to_string(),
+            "symbols unknown to Linux 6.12.95\n  ARM64_PAN, asked for by mine.cfg:1: \
+             not of x86-64, but of arm64, riscv"
+        );
     }
 
     #[test]
