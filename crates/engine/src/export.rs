@@ -1,22 +1,49 @@
 //! Handing over what was made: whole, or not at all.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirEntry, File};
 use std::io::{self, BufWriter, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat, open};
 
 use crate::EngineError;
 use crate::cache::{locked_folder, remove_abandoned};
 
-/// A path beside `path`, on the same file system, for what is being made.
+/// How names end of what is being made beside a file or folder, before some digits.
+const PARTIAL: &str = "mote-partial-";
+
+/// A path beside `path`, on the same file system, for what is being made. In containers, motes have
+/// the same process number again and again; the time tells them apart.
 fn beside(path: &Path) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.partial", std::process::id()));
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(format!(".{PARTIAL}{}-{}", std::process::id(), now.as_nanos()));
     path.with_file_name(name)
+}
+
+/// Removes what killed motes have left beside a file: those lock what they write.
+fn remove_left_over(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let mut prefix = OsString::from(".");
+    prefix.push(path.file_name().unwrap_or_default());
+    prefix.push(format!(".{PARTIAL}"));
+    for entry in fs::read_dir(folder.unwrap_or(Path::new(".")))? {
+        let entry = entry?;
+        let is_partial = entry.file_name().as_bytes().starts_with(prefix.as_bytes());
+        if is_partial
+            && entry.file_type().is_ok_and(|kind| kind.is_file())
+            && File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok())
+        {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Refuses a file that could not be written in the end, before anything is made for it.
@@ -45,32 +72,65 @@ pub fn check_new_file(to: &Path) -> Result<(), EngineError> {
 }
 
 /// Writes a file that gets its name when it is whole, so that at `to` there is the old file or the
-/// new one. A device or a pipe is written to as it is.
+/// new one, with the old one's mode and owner. A link is followed. A device or a pipe is written to as
+/// it is.
 pub(crate) fn replace_file<T>(
     to: &Path,
     write: impl FnOnce(&mut BufWriter<File>) -> Result<T, EngineError>,
 ) -> Result<T, EngineError> {
+    let failed = |action| EngineError::io(action, to);
     check_file(to)?;
-    if fs::metadata(to).is_ok_and(|there| !there.is_file()) {
-        let file = File::options().write(true).open(to).map_err(EngineError::io("open", to))?;
+    let old = fs::metadata(to).ok();
+    if old.as_ref().is_some_and(|old| !old.is_file()) {
+        let file = File::options().write(true).open(to).map_err(failed("open"))?;
         return write_all(to, file, write);
     }
-    let partial = Partial(beside(to));
-    let nameless = nameless_beside(to);
+    let target = follow(to).map_err(failed("follow the link"))?;
+    remove_left_over(&target).map_err(failed("remove what was left beside"))?;
+    let partial = Partial(beside(&target));
+    let nameless = nameless_beside(&target);
     let file = match &nameless {
         Some(file) => file.try_clone().map_err(EngineError::Descriptor)?,
         None => {
             let mut options = File::options();
-            let new = options.read(true).write(true).create(true).truncate(true).open(&partial.0);
-            new.map_err(EngineError::io("create", to))?
+            let new = options.read(true).write(true).create_new(true).open(&partial.0);
+            let new = new.map_err(failed("create"))?;
+            new.lock().map_err(failed("lock"))?;
+            new
         }
     };
+    let kept = file.try_clone().map_err(EngineError::Descriptor)?;
     let result = write_all(to, file, write)?;
-    if let Some(file) = nameless {
-        name(&file, &partial.0).map_err(EngineError::io("write", to))?;
+    if let Some(old) = old {
+        keep(&kept, &old).map_err(failed("keep the mode of"))?;
     }
-    fs::rename(&partial.0, to).map_err(EngineError::io("rename to", to))?;
+    if let Some(file) = nameless {
+        name(&file, &partial.0).map_err(failed("write"))?;
+    }
+    fs::rename(&partial.0, &target).map_err(failed("rename to"))?;
     Ok(result)
+}
+
+/// Where a link leads, in as many steps as there are; there may be nothing yet.
+fn follow(path: &Path) -> io::Result<PathBuf> {
+    // As many as the kernel follows (path_resolution(7)).
+    const MOST: usize = 40;
+    let mut path = path.to_owned();
+    for _ in 0..MOST {
+        match fs::read_link(&path) {
+            Ok(target) => path = path.parent().unwrap_or(Path::new("")).join(target),
+            // Not a link, or nothing there.
+            Err(_) => return Ok(path),
+        }
+    }
+    Err(rustix::io::Errno::LOOP.into())
+}
+
+/// Gives a new file the mode and, where that is allowed, the owner of the one that it replaces.
+fn keep(new: &File, old: &fs::Metadata) -> io::Result<()> {
+    // Only root may give files away; the owner's group can often be kept.
+    let _ = std::os::unix::fs::fchown(new, Some(old.uid()), Some(old.gid()));
+    new.set_permissions(old.permissions())
 }
 
 /// A file without a name in the folder of `path`: of a killed mote nothing is left. Not every file
@@ -195,7 +255,7 @@ impl Drop for Partial {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::MetadataExt;
+    use std::os::unix::fs::{PermissionsExt, symlink};
 
     use super::*;
 
@@ -325,6 +385,49 @@ mod tests {
         });
         assert!(failed.is_err());
         assert_eq!(fs::read_to_string(&to).unwrap(), "old");
+        assert_eq!(names(dir.path()), ["file"]);
+    }
+
+    #[test]
+    fn a_file_keeps_its_mode_and_a_link_its_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let mode = |name: &str| fs::metadata(at(name)).unwrap().mode() & 0o7777;
+        fs::create_dir(at("below")).unwrap();
+        write_text(&at("below/file"), "old").unwrap();
+        for bits in [0o600, 0o640, 0o755] {
+            fs::set_permissions(at("below/file"), fs::Permissions::from_mode(bits)).unwrap();
+            write_text(&at("below/file"), "new").unwrap();
+            assert_eq!(mode("below/file"), bits);
+        }
+        symlink("below/file", at("link")).unwrap();
+        symlink(at("link"), at("link to link")).unwrap();
+        symlink("below/made", at("dangling")).unwrap();
+        symlink("round", at("round")).unwrap();
+        for (name, target) in [("link to link", "below/file"), ("dangling", "below/made")] {
+            write_text(&at(name), name).unwrap();
+            assert!(fs::symlink_metadata(at(name)).unwrap().is_symlink());
+            assert_eq!(fs::read_to_string(at(target)).unwrap(), name);
+        }
+        assert_eq!(mode("below/file"), 0o755);
+        let error = write_text(&at("round"), "").unwrap_err().to_string();
+        assert_eq!(error, format!("cannot follow the link {}", at("round").display()));
+        assert_eq!(names(&at("below")), ["file", "made"]);
+    }
+
+    /// By whatever number its process had.
+    #[test]
+    fn what_a_killed_mote_left_beside_a_file_is_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let to = dir.path().join("file");
+        let (left, used) = (beside(&to), beside(&to));
+        fs::write(&left, "half").unwrap();
+        let held = File::create(&used).unwrap();
+        held.lock().unwrap();
+        write_text(&to, "whole").unwrap();
+        assert!(!left.exists() && used.exists());
+        drop(held);
+        write_text(&to, "whole").unwrap();
         assert_eq!(names(dir.path()), ["file"]);
     }
 }
