@@ -4,6 +4,8 @@
 //!
 //! - A key is the digest of everything that went into an entry, so an entry never changes.
 //! - An entry is made in `<key>.partial` and appears by one rename, after it was validated.
+//! - All of it is on the disk before it has its name, so that a power cut leaves it whole or not at
+//!   all; beside it stands how long each file is. An entry that is not so any more is made again.
 //! - Whoever makes an entry holds `<key>.lock` (an advisory lock of the kernel's, gone with the
 //!   process). Others wait for it and then find the entry. A `.partial` that is found while the
 //!   lock is held was left by a process that was killed: it is removed, never trusted, by the next
@@ -12,6 +14,8 @@
 //!   maker that fails or is killed leaves to the next one, and `mote prune` removes.
 //! - Whoever removes an entry holds that lock too, and makes it a `.partial` first.
 //! - Everything may be deleted at any time when no mote runs.
+
+mod whole;
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -23,7 +27,7 @@ use mote_process::{Cancel, Cancelled};
 use tempfile::TempDir;
 
 use crate::error::full_disk_hint;
-use crate::event::{self, Sink, Step};
+use crate::event::{self, Event, Sink, Step};
 
 /// One kind of entry, and the folder that holds them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,7 +91,7 @@ impl CacheError {
         }
     }
 
-    fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { action, path, source }
     }
@@ -217,19 +221,26 @@ impl Cache {
         sink: &Sink,
         make: impl FnOnce(&Path) -> Result<(), E>,
     ) -> Result<(PathBuf, Origin), E> {
-        if let Some(found) = self.get(shelf, key) {
+        let found = || self.get(shelf, key).filter(|entry| whole::check(entry).is_ok());
+        if let Some(found) = found() {
             return Ok((found, Origin::Found));
         }
         self.with_lock(shelf, key, what, cancel, sink, || {
-            if let Some(found) = self.get(shelf, key) {
+            if let Some(found) = found() {
                 return Ok((found, Origin::Found));
             }
             let folder = self.shelf(shelf);
+            let entry = folder.join(key);
+            if let Err(damage) = whole::check(&entry) {
+                sink(Event::Warning(format!("{damage}; it is made again")));
+                discard(&entry)?;
+            }
             let partial = Partial::new(folder.join(format!("{key}.{PARTIAL}")))?;
             make(&partial.path)?;
             cancel.check().map_err(CacheError::from)?;
-            let entry = folder.join(key);
+            whole::note(&partial.path)?;
             fs::rename(&partial.path, &entry).map_err(CacheError::io("rename to", &entry))?;
+            whole::sync(&folder)?;
             Ok((entry, Origin::Made))
         })
     }
@@ -278,10 +289,18 @@ impl Held {
     /// # Errors
     /// When it cannot be removed.
     pub(crate) fn remove(self) -> Result<(), CacheError> {
-        let partial = self.path.with_extension(PARTIAL);
-        fs::rename(&self.path, &partial).map_err(CacheError::io("rename", &self.path))?;
-        remove_tree(&partial).map_err(CacheError::io("remove", &partial))
+        discard(&self.path)
     }
+}
+
+/// Removes a folder whose maker's lock is held.
+fn discard(path: &Path) -> Result<(), CacheError> {
+    let partial = path.with_extension(PARTIAL);
+    if partial != path {
+        remove_tree(&partial).map_err(CacheError::io("remove the left-over", &partial))?;
+    }
+    fs::rename(path, &partial).map_err(CacheError::io("rename", path))?;
+    remove_tree(&partial).map_err(CacheError::io("remove", &partial))
 }
 
 /// What is in a folder that may not be there.
@@ -521,6 +540,28 @@ mod tests {
             Ok(())
         })
         .unwrap();
+    }
+
+    #[test]
+    fn a_damaged_entry_is_made_again() {
+        let (_dir, cache) = cache();
+        let cancel = Cancel::default();
+        let (path, _) = ensure(&cache, &cancel, write("whole")).unwrap();
+        let file = path.join("file");
+        for damage in
+            [&(|| fs::write(&file, "").unwrap()) as &dyn Fn(), &|| fs::remove_file(&file).unwrap()]
+        {
+            damage();
+            let warned = Arc::new(std::sync::Mutex::new(Vec::new()));
+            let told = warned.clone();
+            let sink = move |event| told.lock().unwrap().push(format!("{event:?}"));
+            let made = cache.ensure(Shelf::Images, "key", "it", &cancel, &sink, write("whole"));
+            assert_eq!(made.unwrap().1, Origin::Made);
+            assert!(warned.lock().unwrap()[0].contains("; it is made again"));
+            assert_eq!(fs::read_to_string(&file).unwrap(), "whole");
+        }
+        assert_eq!(ensure(&cache, &cancel, |_| panic!("it is there")).unwrap().1, Origin::Found);
+        assert_eq!(names(&cache), ["key"]);
     }
 
     #[test]

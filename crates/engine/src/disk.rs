@@ -15,7 +15,7 @@ use rustix::fs::{FlockOperation, SeekFrom, flock, seek};
 use rustix::io::Errno;
 
 use crate::EngineError;
-use crate::cache::Shelf;
+use crate::cache::{Held, Shelf};
 use crate::contents::Contents;
 use crate::digest::Hasher;
 use crate::export;
@@ -148,11 +148,41 @@ fn cached(
             .map_err(|error| EngineError::io("lock", &path)(error.into()))?;
         // or locked, it may have been removed, and made again.
         if is_at(&path, &disk) {
+            if let Err(damage) = check(format, &disk) {
+                host.warn(format!("{} is damaged: {damage}; it is made again", path.display()));
+                remove_damaged(&dir, &path, &disk)?;
+                continue;
+            }
             let now = File::open(&dir).and_then(|dir| dir.set_modified(SystemTime::now()));
             now.map_err(EngineError::io("note the use of", &dir))?;
             return Ok(Disk { file: disk.into(), path: Some(path) });
         }
     }
+}
+
+/// Looks whether a disk is one, as far as its superblock tells. Its length is known to be right.
+fn check(format: DiskFormat, disk: &File) -> Result<(), String> {
+    match format {
+        DiskFormat::Erofs => erofs::check_erofs(disk).map_err(|error| chain(&error)),
+        DiskFormat::Ext4 { .. } => ext4::check_ext4(disk).map_err(|error| chain(&error)),
+    }
+}
+
+/// An error with its causes, on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+/// Removes an entry, unless another mote has made it anew in the meantime. Whoever has the disk open
+/// keeps it.
+fn remove_damaged(dir: &Path, path: &Path, disk: &File) -> Result<(), EngineError> {
+    if let Some(entry) = Held::new(dir.to_owned())?
+        && is_at(path, disk)
+    {
+        entry.remove()?;
+    }
+    Ok(())
 }
 
 /// Whether a file is still the one at a path.

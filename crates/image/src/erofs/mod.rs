@@ -14,5 +14,5 @@ mod xattr;
 pub use compress::{CompressError, Compressor, write_compressed_erofs};
 pub use error::{FormatError, ReadError};
 pub use layout::{TAIL_MAX, reserved};
-pub use reader::{Summary, list_erofs, read_erofs};
+pub use reader::{Summary, check_erofs, list_erofs, read_erofs};
 pub use writer::{WriteError, write_erofs};

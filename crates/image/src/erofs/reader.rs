@@ -33,6 +33,16 @@ pub struct Summary {
     pub build_time_s: i64,
 }
 
+/// Looks whether an EROFS image is one, as far as one block tells: its superblock with its checksum,
+/// and the length.
+///
+/// # Errors
+///
+/// See [`ReadError`].
+pub fn check_erofs(file: &File) -> Result<(), ReadError> {
+    Image::open(file).map(drop)
+}
+
 /// Shows every name of an EROFS image to `visit`: each directory before its entries, these in the
 /// order of their bytes.
 ///

@@ -7,5 +7,5 @@ mod format;
 mod reader;
 mod writer;
 
-pub use reader::{FormatError, ReadError, Summary, list_ext4, read_ext4};
+pub use reader::{FormatError, ReadError, Summary, check_ext4, list_ext4, read_ext4};
 pub use writer::{Ext4Options, Journal, WriteError, reserved, write_ext4};

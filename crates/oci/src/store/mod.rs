@@ -176,6 +176,7 @@ fn write_new(path: &Path, bytes: &[u8]) -> Result<(), OciError> {
     let mut file =
         tempfile::NamedTempFile::new_in(folder).map_err(OciError::io("make a file in", folder))?;
     io::Write::write_all(&mut file, bytes).map_err(OciError::io("write", file.path()))?;
+    file.as_file().sync_all().map_err(OciError::io("write to the disk", file.path()))?;
     file.persist(path).map_err(|error| OciError::io("rename to", path)(error.error))?;
     Ok(())
 }

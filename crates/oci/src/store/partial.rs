@@ -161,11 +161,10 @@ impl Partial {
         Digest::finish(self.hash.clone())
     }
 
-    /// Gives the file its name, once it is complete and its digest is right.
-    ///
-    /// It is not forced to the disk: after a power cut the blob may be shorter, which is seen by
-    /// its length, or damaged, which is seen when the layer is read.
+    /// Gives the file its name, once it is complete, its digest is right, and all of it is on the
+    /// disk.
     pub(crate) fn accept(self) -> Result<(), OciError> {
+        self.file.sync_all().map_err(OciError::io("write to the disk", &self.path))?;
         fs::rename(&self.path, &self.blob_path).map_err(OciError::io("rename to", &self.blob_path))
     }
 

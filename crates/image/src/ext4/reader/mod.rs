@@ -8,4 +8,4 @@ mod tree;
 mod walk;
 
 pub use error::{FormatError, ReadError};
-pub use tree::{Summary, list_ext4, read_ext4};
+pub use tree::{Summary, check_ext4, list_ext4, read_ext4};

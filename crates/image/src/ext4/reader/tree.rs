@@ -46,6 +46,16 @@ pub struct Summary {
     pub uuid: [u8; 16],
 }
 
+/// Looks whether an ext4 image is one, as far as one block tells: its superblock with its checksum,
+/// and the length.
+///
+/// # Errors
+///
+/// See [`ReadError`].
+pub fn check_ext4(file: &File) -> Result<(), ReadError> {
+    Image::open(file).map(drop)
+}
+
 /// Lists the names of an ext4 image: directories before what is in them, which is sorted.
 ///
 /// # Errors
