@@ -60,6 +60,13 @@ pub enum Call<'a> {
         /// Its path.
         path: &'a CStr,
     },
+    /// Give a directory the mode, owner, times and extended attributes of another.
+    CopyAttributes {
+        /// The one that has them.
+        from: &'a CStr,
+        /// The one that gets them.
+        to: &'a CStr,
+    },
     /// Make a symbolic link.
     Symlink {
         /// What it points to.
@@ -140,6 +147,9 @@ impl fmt::Display for Call<'_> {
             }
             Self::Chdir { path } => write!(f, "chdir({})", shown(path)),
             Self::Chroot { path } => write!(f, "chroot({})", shown(path)),
+            Self::CopyAttributes { from, to } => {
+                write!(f, "copy attributes({}, {})", shown(from), shown(to))
+            }
             Self::Symlink { target, path } => {
                 write!(f, "symlink({}, {})", shown(target), shown(path))
             }
@@ -230,6 +240,7 @@ impl Kernel for Linux {
             }
             Call::Chdir { path } => sys::chdir(path),
             Call::Chroot { path } => sys::chroot(path),
+            Call::CopyAttributes { from, to } => sys::copy_attributes(from, to),
             Call::Symlink { target, path } => sys::symlink(target, path),
             Call::MakeFifo { path } => sys::make_fifo(path),
             Call::Unlink { path } => sys::unlink(path),

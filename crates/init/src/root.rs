@@ -18,6 +18,7 @@ const MS_RDONLY: usize = 1;
 
 const DISK: &CStr = c"/.mote/disk";
 const MEMORY: &CStr = c"/.mote/memory";
+const UPPER: &CStr = c"/.mote/memory/upper";
 const MERGED: &CStr = c"/.mote/root";
 
 /// overlayfs with what the guest writes in memory. `redirect_dir` lets a directory of the image be renamed, which is
@@ -121,9 +122,11 @@ fn put_memory_over(kernel: &mut impl Kernel) -> Result<()> {
         flags: 0,
         options: c"mode=0755",
     })?;
-    for path in [c"/.mote/memory/upper", c"/.mote/memory/work", MERGED] {
+    for path in [UPPER, c"/.mote/memory/work", MERGED] {
         kernel.must(&Call::Mkdir { path, mode: 0o755 })?;
     }
+    // The merged root is the upper one, as all directories are that both layers have.
+    kernel.must(&Call::CopyAttributes { from: DISK, to: UPPER })?;
     let kind = c"overlay";
     let call = Call::Mount { source: kind, target: MERGED, kind, flags: 0, options: OVERLAY };
     kernel.make(&call).map_err(|errno| {
@@ -168,6 +171,7 @@ mod tests {
             "mkdir(/.mote/memory/upper, 0o755)",
             "mkdir(/.mote/memory/work, 0o755)",
             "mkdir(/.mote/root, 0o755)",
+            "copy attributes(/.mote/disk, /.mote/memory/upper)",
             "mount(overlay, /.mote/root, overlay, 0x0, lowerdir=/.mote/disk,upperdir=/.mote/memory/upper,\
              workdir=/.mote/memory/work,redirect_dir=on,xino=on)",
         ];

@@ -63,17 +63,20 @@ pub(crate) fn write(
         let padding = join_padding(written.bytes);
         out.write_all(&vec![0; padding]).map_err(InitrdError::Join)?;
     }
-    write_initramfs(&own_tree(config)?, Compression::None, out, &mut on_progress)?;
+    write_initramfs(&own_tree(system, config)?, Compression::None, out, &mut on_progress)?;
     Ok(())
 }
 
-/// What mote adds to the user's tree.
-fn own_tree(config: &RunConfig) -> Result<Tree, InitrdError> {
+/// What mote adds to the user's tree. The kernel unpacks it last, and so it has the root as that is.
+fn own_tree(system: Option<&Tree>, config: &RunConfig) -> Result<Tree, InitrdError> {
     let mut tree = Tree::new();
     let mut insert = |path: &str, inode| {
         tree.insert(&TreePath::parse(path)?, inode)?;
         Ok::<_, InitrdError>(())
     };
+    if let Some(root) = system.and_then(|system| system.get(&TreePath::root())) {
+        insert("/", root.clone())?;
+    }
     // PID 1 gets its console from the kernel before anything is mounted on /dev.
     insert(CONSOLE_PATH, Inode::char_device(5, 1, 0o600))?;
     insert(INIT_PATH, Inode::file(guest::INIT.to_vec(), 0o755))?;

@@ -71,6 +71,7 @@ numbers! {
     EINVAL = 22,
     EPIPE = 32,
     ENOSYS = 38,
+    EOPNOTSUPP = 95,
     EUCLEAN = 117,
 }
 

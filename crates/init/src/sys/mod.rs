@@ -3,6 +3,7 @@
 //! The functions are thin: one call each, `EINTR` not retried (init has no signal handlers), paths as C strings,
 //! structures laid out as in the kernel's `include/uapi`.
 
+mod attributes;
 mod errno;
 mod fd;
 mod fs;
@@ -13,6 +14,7 @@ mod signal;
 mod time;
 mod tty;
 
+pub use attributes::copy_attributes;
 pub use errno::Errno;
 pub use fd::{Fd, PollFd, pipe, poll, print};
 pub use fs::{

@@ -1,5 +1,7 @@
 //! What an image becomes in the guest: on each root file system the same, to the last attribute.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use mote_testkit::Sandbox;
@@ -195,5 +197,28 @@ fn an_image_of_a_gigabyte_is_built_in_little_memory() {
     for format in ["erofs", "ext4"] {
         let build = format!("{mote} image build tar:big.tar.gz --format {format} -o big.{format}");
         sandbox.shell(&format!("ulimit -d 65536; {build}")).run().expect_code(0);
+    }
+}
+
+/// The directory that every layer of overlayfs and every archive has.
+#[test]
+#[ignore = "boots a kernel: run by ./test"]
+fn the_root_has_the_mode_and_the_owner_that_its_image_says() {
+    let sandbox = sandbox();
+    let busybox = sandbox.write("root/bin/busybox", fs::read("/bin/busybox").unwrap());
+    fs::set_permissions(&busybox, Permissions::from_mode(0o755)).unwrap();
+    // An entry for ./ itself.
+    let script = "cd root && tar --mode=0711 --owner=7 --group=8 -cf ../root.tar ./";
+    sandbox.shell(script).run().expect_code(0);
+    let stat = ["/bin/busybox", "stat", "-c", "%a %u %g", "/"];
+    for flags in [
+        &["--rootfs", "erofs"][..],
+        &["--rootfs", "erofs", "--read-only"],
+        &["--rootfs", "ext4"],
+        &["--rootfs", "initramfs"],
+    ] {
+        let run = sandbox.mote(["run", "-u", "7", "--kernel"]).arg(kernel()).args(flags.to_vec());
+        let told = run.arg("tar:root.tar").args(stat).run().expect_code(0).text();
+        assert_eq!(told, "711 7 8\n", "{flags:?}");
     }
 }
