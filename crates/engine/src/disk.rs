@@ -31,9 +31,6 @@ const DISK_BYTES_MAX: u64 = (16 << 40) - 4096;
 /// Whose disk it is, beside the disk.
 pub(crate) const ABOUT: &str = "name";
 
-/// Another mote may write another disk from the same tree.
-const WRITTEN_BY: &str = concat!("mote ", env!("CARGO_PKG_VERSION"));
-
 /// What is on a disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DiskFormat {
@@ -49,10 +46,11 @@ pub enum DiskFormat {
 }
 
 impl DiskFormat {
-    const fn name(self) -> &'static str {
+    /// The format and the revision of its writer: another one may write another disk of the same tree.
+    fn writer(self) -> String {
         match self {
-            Self::Erofs => "erofs",
-            Self::Ext4 { .. } => "ext4",
+            Self::Erofs => format!("erofs {}", erofs::REVISION),
+            Self::Ext4 { .. } => format!("ext4 {}", ext4::REVISION),
         }
     }
 }
@@ -118,7 +116,7 @@ fn cached(
     format: DiskFormat,
 ) -> Result<Disk, EngineError> {
     let mut hasher = Hasher::new("disk of a run");
-    for field in [digest, format.name(), WRITTEN_BY] {
+    for field in [digest, &layer::REVISION.to_string(), &format.writer()] {
         hasher.field(field.as_bytes());
     }
     let make = |partial: &Path| {

@@ -88,7 +88,10 @@ impl Program {
         let of_path = |path: &Path| {
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
             let name = name.unwrap_or_else(|| "root".to_owned());
-            name.split_once(".tar").map_or(name.clone(), |(stem, _)| stem.to_owned())
+            let short = [".tgz", ".txz", ".tbz2", ".tzst"];
+            let stem = short.iter().find_map(|ending| name.strip_suffix(ending));
+            stem.unwrap_or_else(|| name.split_once(".tar").map_or(&*name, |(stem, _)| stem))
+                .to_owned()
         };
         match self {
             Self::Recipe(recipe) => recipe.name.clone(),
@@ -177,6 +180,14 @@ mod tests {
         };
         assert!(is(parse("tar:a:b.tar").unwrap(), Program::Tar, "a:b.tar"));
         assert!(is(parse("dir:/").unwrap(), Program::Directory, "/"));
+    }
+
+    #[test]
+    fn files_are_named_without_the_endings_of_archives() {
+        for name in ["root", "root.tar", "root.tar.gz", "root.tgz", "root.txz", "root.tzst"] {
+            let program = Program::Tar(format!("some/{name}").into());
+            assert_eq!(program.short_name(), "root", "{name}");
+        }
     }
 
     #[test]

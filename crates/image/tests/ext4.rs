@@ -113,7 +113,9 @@ fn the_same_tree_gives_the_same_bytes() {
         let options = Ext4Options { journal, label: "root".to_owned(), ..Ext4Options::default() };
         let image = write(&fitting(&full_sample()), &options);
         let bytes = std::fs::read(image.path()).unwrap();
-        assert_eq!(hex(&Sha256::digest(bytes)), digest, "{journal:?}");
+        // Whoever changes the bytes counts the revision up, for disks that caches have by it.
+        let written = (mote_image::ext4::REVISION, hex(&Sha256::digest(bytes)));
+        assert_eq!(written, (1, digest.to_owned()), "{journal:?}");
     }
 }
 

@@ -11,6 +11,9 @@ mod walk;
 mod writer;
 mod xattr;
 
+/// Counted up when other bytes are written for the same tree, so that a cache forgets the older ones.
+pub const REVISION: u32 = 1;
+
 pub use compress::{CompressError, Compressor, write_compressed_erofs};
 pub use error::{FormatError, ReadError};
 pub use layout::{TAIL_MAX, reserved};

@@ -7,5 +7,8 @@ mod format;
 mod reader;
 mod writer;
 
+/// Counted up when other bytes are written for the same tree, so that a cache forgets the older ones.
+pub const REVISION: u32 = 1;
+
 pub use reader::{FormatError, ReadError, Summary, check_ext4, list_ext4, read_ext4};
 pub use writer::{Ext4Options, Journal, WriteError, reserved, write_ext4};
