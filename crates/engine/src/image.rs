@@ -1,6 +1,6 @@
 //! Images: a program's tree written as bytes, and what an image holds.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -113,7 +113,15 @@ pub enum ImageFormat {
 /// # Errors
 /// When the program cannot be had or the image cannot be written.
 pub fn build(host: &Host, wanted: ImageWanted, to: &Path) -> Result<u64, EngineError> {
+    // What is missing is told before anything is pulled or unpacked.
     export::check_file(to)?;
+    for overlay in &wanted.overlays {
+        fs::metadata(overlay).map_err(EngineError::io("read", overlay))?;
+    }
+    let mkfs = match wanted.format {
+        ImageFormat::CompressedErofs(compressor) => Some(mkfs(host, compressor)?),
+        _ => None,
+    };
     let contents = Contents::find(host, wanted.program, &wanted.platform, wanted.pull)?;
     let tree = |disk: Option<&Disk>| {
         let mut tree = contents.tree(host, disk)?;
@@ -127,19 +135,13 @@ pub fn build(host: &Host, wanted: ImageWanted, to: &Path) -> Result<u64, EngineE
     };
     export::replace_file(to, |file| match wanted.format {
         ImageFormat::CompressedErofs(compressor) => {
+            let mkfs = mkfs.as_ref().ok_or(EngineError::NoMkfsErofs)?;
             let tree = tree(None)?;
             let step = Step::WriteImage { name: contents.name.clone() };
             event::step(&*host.sink, step, |_| {
-                let mkfs = Executable::find("mkfs.erofs", &host.search_path)
-                    .map_err(|_| EngineError::NoMkfsErofs)?;
-                erofs::write_compressed_erofs(
-                    &tree,
-                    compressor,
-                    &mkfs,
-                    file.get_ref(),
-                    &host.cancel,
-                )
-                .map_err(ImageError::CompressedErofs)?;
+                let out = file.get_ref();
+                erofs::write_compressed_erofs(&tree, compressor, mkfs, out, &host.cancel)
+                    .map_err(ImageError::CompressedErofs)?;
                 Ok(())
             })
         }
@@ -162,6 +164,14 @@ pub fn build(host: &Host, wanted: ImageWanted, to: &Path) -> Result<u64, EngineE
     })?;
     let metadata = to.metadata().map_err(EngineError::io("examine", to))?;
     Ok(metadata.len())
+}
+
+/// A `mkfs.erofs` that can compress so.
+fn mkfs(host: &Host, compressor: Compressor) -> Result<Executable, EngineError> {
+    let mkfs = Executable::find("mkfs.erofs", &host.search_path);
+    let mkfs = mkfs.map_err(|_| EngineError::NoMkfsErofs)?;
+    erofs::check_mkfs(&mkfs, compressor, &host.cancel).map_err(ImageError::CompressedErofs)?;
+    Ok(mkfs)
 }
 
 /// Has an image of a tree written, with progress, until the user interrupts.

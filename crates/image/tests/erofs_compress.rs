@@ -7,7 +7,7 @@ mod support;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use mote_image::erofs::{Compressor, list_erofs, write_compressed_erofs};
+use mote_image::erofs::{Compressor, check_mkfs, list_erofs, write_compressed_erofs};
 use mote_process::{Cancel, Program};
 use mote_rootfs::tree::{Inode, Node, Tree};
 use support::path;
@@ -72,8 +72,10 @@ fn programs_that_cannot_do_it_are_named() {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
         let image = tempfile::tempfile().unwrap();
         let mkfs = Program::at(path);
-        let error = write_compressed_erofs(&tree(), compressor, &mkfs, &image, &Cancel::default())
-            .unwrap_err();
+        let cancel = Cancel::default();
+        let checked = check_mkfs(&mkfs, compressor, &cancel);
+        let write = |()| write_compressed_erofs(&tree(), compressor, &mkfs, &image, &cancel);
+        let error = checked.and_then(write).unwrap_err();
         let text = error.to_string().replace(&format!("{}/", dir.path().display()), "");
         (text, error.hint())
     };

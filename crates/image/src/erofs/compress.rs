@@ -82,7 +82,7 @@ impl fmt::Display for Compressor {
 
 /// Writes a tree as a compressed EROFS image into `out`, an empty file that can be opened again
 /// by `/proc`, and gives its size in bytes. `mkfs.erofs` reads the tree as a tar stream, and keeps
-/// contents in a temporary file of its own.
+/// contents in a temporary file of its own. Whether it can do it is known from [`check_mkfs`].
 ///
 /// # Errors
 ///
@@ -94,7 +94,6 @@ pub fn write_compressed_erofs(
     out: &File,
     cancel: &Cancel,
 ) -> Result<u64, CompressError> {
-    check(mkfs, compressor, cancel)?;
     let (stdin, tar) = io::pipe().map_err(CompressError::Output)?;
     let inherited = out.try_clone().map_err(CompressError::Output)?;
     let image = format!("/proc/self/fd/{}", inherited.as_raw_fd());
@@ -127,8 +126,16 @@ pub fn write_compressed_erofs(
     Ok(out.metadata().map_err(CompressError::Output)?.len())
 }
 
-/// Whether the program can do it, by its help: versions are built with different compressors.
-fn check(mkfs: &Program, compressor: Compressor, cancel: &Cancel) -> Result<(), CompressError> {
+/// Looks whether the program can do it, by its help: versions are built with different compressors.
+///
+/// # Errors
+///
+/// [`CompressError::NoTar`], [`CompressError::NoCompressor`], or a program that does not run.
+pub fn check_mkfs(
+    mkfs: &Program,
+    compressor: Compressor,
+    cancel: &Cancel,
+) -> Result<(), CompressError> {
     let help = Command::new(mkfs).arg("--help").output(cancel)?;
     let help = [help.stdout, help.stderr].concat();
     let help = String::from_utf8_lossy(&help);

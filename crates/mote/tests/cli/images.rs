@@ -181,3 +181,24 @@ fn only_registries_are_pulled_from() {
     let failed = sandbox().mote(["pull", "oci:layout"]).run().expect_code(125);
     failed.expect_said(&["it is here already: mote run oci:layout"]);
 }
+
+#[test]
+fn what_is_missing_is_told_before_anything_is_unpacked() {
+    let mut sandbox = sandbox().without_programs();
+    // Nobody looks into it.
+    sandbox.write("root.tar", "not an archive");
+    let build = |args: &[&str]| {
+        sandbox
+            .mote(["image", "build", "tar:root.tar", "--format", "erofs"])
+            .args(args.to_vec())
+            .run()
+    };
+    let failed = build(&["--compress", "zstd"]).expect_code(125);
+    failed.expect_said(&["error: mkfs.erofs is not installed\n", "hint: "]);
+    let failed = build(&["--overlay", "gone"]).expect_code(125);
+    failed.expect_said(&["error: cannot read gone\n"]);
+    sandbox.program("mkfs.erofs", "echo usage: mkfs.erofs -zlz4");
+    let build = sandbox.mote(["image", "build", "tar:root.tar", "--format", "erofs"]);
+    let failed = build.args(["--compress", "lz4"]).run().expect_code(125);
+    failed.expect_said(&["is too old: it makes no image of a tar stream"]);
+}
