@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::io::{self, Write};
 
-use mote_rootfs::tree::{Content, Device, Entry, InodeId, Node, Tree, TreePath};
+use mote_rootfs::tree::{Content, Device, Entry, InodeId, Metadata, Node, Tree, TreePath};
 
 const BLOCK: usize = 512;
 
@@ -142,8 +142,8 @@ impl<'a> Member<'a> {
             }
         }
         let mtime = u64::try_from(meta.mtime_s).ok().and_then(|mtime| octal(mtime, 11));
-        if mtime.is_none() {
-            record(b"mtime", meta.mtime_s.to_string().as_bytes());
+        if mtime.is_none() || meta.mtime_ns != 0 {
+            record(b"mtime", time(meta).as_bytes());
         }
         for (name, value) in &meta.xattrs {
             record(&[b"SCHILY.xattr.", &name[..]].concat(), value);
@@ -215,5 +215,15 @@ impl Header {
         let sum: u64 = self.0.iter().map(|byte| u64::from(*byte)).sum();
         self.0[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
         self.0
+    }
+}
+
+/// A time as extended headers have it: seconds with their sign, and a fraction where there is one.
+fn time(meta: &Metadata) -> String {
+    match (meta.mtime_s, meta.mtime_ns) {
+        (seconds, 0) => seconds.to_string(),
+        (seconds @ 0.., ns) => format!("{seconds}.{ns:09}"),
+        // The fraction counts towards the past here.
+        (seconds, ns) => format!("-{}.{:09}", (seconds + 1).unsigned_abs(), 1_000_000_000 - ns),
     }
 }

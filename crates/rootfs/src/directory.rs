@@ -184,7 +184,8 @@ impl Reader<'_> {
             Owners::Root => (0, 0),
         };
         let mode = (stat.st_mode & 0o7777) as u16;
-        let metadata = Metadata { mode, uid, gid, mtime_s: stat.st_mtime, xattrs };
+        let (mtime_s, mtime_ns) = (stat.st_mtime, stat.st_mtime_nsec as u32);
+        let metadata = Metadata { mode, uid, gid, mtime_s, mtime_ns, xattrs };
         let inserted = self.tree.insert(path, Inode { node, metadata });
         inserted.map_err(|source| self.misplaced(path, source))
     }

@@ -88,6 +88,8 @@ digest odd/sparse @SPARSE_DIGEST@
 
 # Extended attributes.
 if [ "$1" != --no-xattrs ]; then
+    # Nor fractions of a second, which cpio has no room for either.
+    status odd/time %y "2020-09-13 12:26:40.987654321 +0000"
     attribute() { is "$2 of $1" "$3" "$(getfattr --only-values --absolute-names -n "$2" "/$1" | od -An -tx1 | tr -d ' \n')"; }
     attribute odd/attributes user.binary "$(printf %02x {0..255})"
     is "names of attributes" "user.binary " \

@@ -156,6 +156,7 @@ pub(super) struct Header {
     pub(super) gid: u32,
     /// Of extended inodes only.
     pub(super) mtime_s: i64,
+    pub(super) mtime_ns: u32,
     pub(super) links: u32,
 }
 
@@ -200,7 +201,7 @@ impl Header {
                 put(&self.uid.to_le_bytes());
                 put(&self.gid.to_le_bytes());
                 put(&self.mtime_s.to_le_bytes());
-                put(&[0; 4]);
+                put(&self.mtime_ns.to_le_bytes());
                 put(&self.links.to_le_bytes());
                 put(&[0; 16]);
             }
@@ -227,6 +228,7 @@ impl Header {
             uid: u16_at(bytes, 24).into(),
             gid: u16_at(bytes, 26).into(),
             mtime_s: build_time_s,
+            mtime_ns: 0,
             links: u16_at(bytes, 6).into(),
         };
         Some(match format & 1 {
@@ -237,6 +239,7 @@ impl Header {
                 uid: u32_at(bytes, 24),
                 gid: u32_at(bytes, 28),
                 mtime_s: u64_at(bytes, 32).cast_signed(),
+                mtime_ns: u32_at(bytes, 40),
                 links: u32_at(bytes, 44),
                 ..common
             },

@@ -215,6 +215,7 @@ fn header(path: &TreePath, inode: &Inode, links: u32, index: usize) -> Result<He
         uid: meta.uid,
         gid: meta.gid,
         mtime_s: meta.mtime_s,
+        mtime_ns: meta.mtime_ns,
         links: links + u32::from(inode.is_directory()),
     })
 }
@@ -238,13 +239,14 @@ fn xattr_bytes(path: &TreePath, inode: &Inode) -> Result<u32, WriteError> {
 /// The time that spares most inodes their own; the earliest of equally frequent ones.
 fn most_frequent_time(items: &[Item<'_>]) -> i64 {
     let mut counts: HashMap<i64, u32> = HashMap::new();
-    items.iter().for_each(|item| *counts.entry(item.header.mtime_s).or_default() += 1);
+    let whole = items.iter().map(|item| &item.header).filter(|header| header.mtime_ns == 0);
+    whole.for_each(|header| *counts.entry(header.mtime_s).or_default() += 1);
     let most = counts.into_iter().max_by_key(|&(time, count)| (count, std::cmp::Reverse(time)));
     most.map_or(0, |(time, _)| time)
 }
 
 fn form(header: &Header, build_time_s: i64) -> Form {
-    let fits = header.mtime_s == build_time_s
+    let fits = (header.mtime_s, header.mtime_ns) == (build_time_s, 0)
         && u32::try_from(header.size).is_ok()
         && [header.links, header.uid, header.gid].iter().all(|&id| u16::try_from(id).is_ok());
     if fits { Form::Compact } else { Form::Extended }

@@ -140,6 +140,7 @@ impl Reader<'_> {
             uid: header.uid,
             gid: header.gid,
             mtime_s: header.mtime_s,
+            mtime_ns: header.mtime_ns,
             xattrs: self.image.xattrs(found, &mut |bytes| charge(&mut self.left, bytes))?,
         };
         let device = || found.device().ok_or(FormatError::Impossible);

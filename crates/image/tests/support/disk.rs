@@ -31,11 +31,12 @@ fn inodes() -> impl Strategy<Value = Inode> {
         1 => (1usize..=4095).prop_map(|len| Node::Symlink("t".repeat(len).into_bytes().into())),
     ];
     let mtime_s = prop_oneof![4 => Just(1_600_000_000), 1 => any::<i64>(), 1 => -10i64..10];
+    let mtime_ns = prop_oneof![4 => Just(0), 1 => 1u32..1_000_000_000];
     let id = || prop_oneof![4 => 0u32..2000, 1 => any::<u32>()];
-    (node, 0u16..=0o7777, id(), id(), mtime_s, xattrs()).prop_map(
-        |(node, mode, uid, gid, mtime_s, xattrs)| Inode {
+    (node, 0u16..=0o7777, id(), id(), (mtime_s, mtime_ns), xattrs()).prop_map(
+        |(node, mode, uid, gid, (mtime_s, mtime_ns), xattrs)| Inode {
             node,
-            metadata: Metadata { mode, uid, gid, mtime_s, xattrs },
+            metadata: Metadata { mode, uid, gid, mtime_s, mtime_ns, xattrs },
         },
     )
 }

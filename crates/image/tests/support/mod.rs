@@ -74,6 +74,7 @@ pub fn read_back(bytes: &[u8]) -> Tree {
             uid: entry.uid,
             gid: entry.gid,
             mtime_s: entry.mtime_s.into(),
+            mtime_ns: 0,
             xattrs: Default::default(),
         };
         let inode = Inode { node, metadata };
@@ -133,7 +134,14 @@ fn inodes() -> impl Strategy<Value = Inode> {
             let mtime_s = mtime.into();
             Inode {
                 node,
-                metadata: Metadata { mode, uid, gid, mtime_s, xattrs: Default::default() },
+                metadata: Metadata {
+                    mode,
+                    uid,
+                    gid,
+                    mtime_s,
+                    mtime_ns: 0,
+                    xattrs: Default::default(),
+                },
             }
         },
     )

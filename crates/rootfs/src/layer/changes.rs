@@ -24,8 +24,8 @@ pub(super) const AUFS_LINKS: &[u8] = b".wh..wh.plnk/";
 /// of the machine that packed the layer, and words to an overlayfs that this image lies below.
 const OVERLAY: &[u8] = b"trusted.overlay.";
 
-/// Last second since 1970 that fits 64 bits of nanoseconds, in 2262. What is later, or before 1970,
-/// becomes 1970, as in docker and containerd (`boundTime`).
+/// The last second since 1970 that fits 64 bits of nanoseconds, in 2262. What is later, or as long before
+/// 1970, becomes 1970, as in docker and containerd (`boundTime`), which do so with all times before.
 const TIME_MAX_S: i64 = i64::MAX / 1_000_000_000;
 
 /// What a layer changes.
@@ -136,8 +136,8 @@ fn change(
 ) -> Change {
     let Entry { mut metadata, kind, .. } = entry;
     metadata.xattrs.retain(|name, _| !name.starts_with(OVERLAY));
-    if !(0..=TIME_MAX_S).contains(&metadata.mtime_s) {
-        metadata.mtime_s = 0;
+    if !(-TIME_MAX_S..=TIME_MAX_S).contains(&metadata.mtime_s) {
+        (metadata.mtime_s, metadata.mtime_ns) = (0, 0);
     }
     let node = match kind {
         Kind::Directory => Node::Directory,

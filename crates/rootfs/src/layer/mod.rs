@@ -46,7 +46,7 @@ mod tests;
 
 /// Counted up when another tree, or another place on the disk, comes of the same layers, so that a cache
 /// forgets what the older way made.
-pub const REVISION: u32 = 1;
+pub const REVISION: u32 = 2;
 
 pub use disk::Disk;
 pub use error::LayerError;

@@ -174,11 +174,16 @@ impl<R: BufRead> Archive<R> {
             }
             typeflag => return Err(ArchiveError::Type { name: printable(&name), typeflag }),
         };
+        let (mtime_s, mtime_ns) = match extensions.mtime {
+            Some(time) => time,
+            None => (header.mtime_s()?, 0),
+        };
         let metadata = Metadata {
             mode: header.mode()?,
             uid: extensions.uid.map_or_else(|| header.uid(), Ok)?,
             gid: extensions.gid.map_or_else(|| header.gid(), Ok)?,
-            mtime_s: extensions.mtime_s.map_or_else(|| header.mtime_s(), Ok)?,
+            mtime_s,
+            mtime_ns,
             xattrs: extensions.xattrs,
         };
         check_xattrs(&name, &metadata)?;

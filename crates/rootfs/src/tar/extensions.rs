@@ -1,7 +1,7 @@
 //! What comes before an entry and says more than its header can: pax records, and GNU's long names.
 
 use super::ArchiveError;
-use super::number::{parse_decimal, parse_seconds};
+use super::number::{parse_decimal, parse_time};
 use super::sparse::SparseRecords;
 use crate::tree::Xattrs;
 
@@ -20,7 +20,7 @@ pub(super) struct Extensions {
     pub(super) size: Option<u64>,
     pub(super) uid: Option<u32>,
     pub(super) gid: Option<u32>,
-    pub(super) mtime_s: Option<i64>,
+    pub(super) mtime: Option<(i64, u32)>,
     pub(super) xattrs: Xattrs,
     pub(super) sparse: SparseRecords,
 }
@@ -54,8 +54,8 @@ impl Extensions {
             b"uid" => self.uid = number(text, "owner")?,
             b"gid" => self.gid = number(text, "group")?,
             b"mtime" => {
-                let parse = |text| parse_seconds(text).ok_or("time");
-                self.mtime_s = text.map(parse).transpose()?;
+                let parse = |text| parse_time(text).ok_or("time");
+                self.mtime = text.map(parse).transpose()?;
             }
             b"GNU.sparse.name" => self.sparse.name = text.map(<[u8]>::to_vec),
             b"GNU.sparse.size" | b"GNU.sparse.realsize" => {
@@ -122,7 +122,7 @@ mod tests {
         assert_eq!(extensions.xattrs[&b"security.capability"[..]][..], *b"\x01\n\0=\xff");
         assert_eq!(extensions.xattrs[&b"user.empty"[..]][..], *b"");
         assert_eq!((extensions.uid, extensions.gid), (Some(u32::MAX), None));
-        assert_eq!(extensions.mtime_s, Some(-2));
+        assert_eq!(extensions.mtime, Some((-2, 500_000_000)));
     }
 
     #[test]

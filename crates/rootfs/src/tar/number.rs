@@ -40,9 +40,10 @@ pub(super) fn parse_decimal(digits: &[u8]) -> Option<u64> {
     })
 }
 
-/// The whole seconds of a time of an extended header, which may have a sign and a fraction, rounded
-/// towards the past.
-pub(super) fn parse_seconds(text: &[u8]) -> Option<i64> {
+/// A time of an extended header, which may have a sign and a fraction: whole seconds, rounded towards
+/// the past, and the nanoseconds since then.
+pub(super) fn parse_time(text: &[u8]) -> Option<(i64, u32)> {
+    const SECOND_NS: u32 = 1_000_000_000;
     let (negative, text) = match text.strip_prefix(b"-") {
         Some(rest) => (true, rest),
         None => (false, text),
@@ -53,8 +54,13 @@ pub(super) fn parse_seconds(text: &[u8]) -> Option<i64> {
     if !fraction.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    let partly = fraction.iter().any(|&digit| digit != b'0');
-    Some(if negative { -seconds - i64::from(partly) } else { seconds })
+    let digits = fraction.iter().copied().chain(std::iter::repeat(b'0'));
+    let ns = digits.take(9).fold(0, |ns, digit| ns * 10 + u32::from(digit - b'0'));
+    Some(match (negative, ns) {
+        (false, ns) => (seconds, ns),
+        (true, 0) => (-seconds, 0),
+        (true, ns) => (-seconds - 1, SECOND_NS - ns),
+    })
 }
 
 #[cfg(test)]
@@ -86,25 +92,27 @@ mod tests {
     }
 
     #[test]
-    fn times_round_towards_the_past() {
+    fn times_have_seconds_and_what_has_passed_since() {
         let table = [
-            ("1577836800", Some(1_577_836_800)),
-            ("1577836800.999999999", Some(1_577_836_800)),
-            ("-1", Some(-1)),
-            ("-1.000", Some(-1)),
-            ("-1.5", Some(-2)),
-            ("-0.5", Some(-1)),
+            ("1577836800", Some((1_577_836_800, 0))),
+            ("1577836800.999999999", Some((1_577_836_800, 999_999_999))),
+            ("1.5", Some((1, 500_000_000))),
+            ("1.0000000019", Some((1, 1))),
+            ("-1", Some((-1, 0))),
+            ("-1.000", Some((-1, 0))),
+            ("-1.25", Some((-2, 750_000_000))),
+            ("-0.5", Some((-1, 500_000_000))),
             ("", None),
             ("-", None),
             (".5", None),
             ("1.x", None),
             ("1e9", None),
-            ("9223372036854775807", Some(i64::MAX)),
-            ("-9223372036854775807.5", Some(i64::MIN)),
+            ("9223372036854775807", Some((i64::MAX, 0))),
+            ("-9223372036854775807.5", Some((i64::MIN, 500_000_000))),
             ("9223372036854775808", None),
         ];
-        for (text, seconds) in table {
-            assert_eq!(parse_seconds(text.as_bytes()), seconds, "{text}");
+        for (text, time) in table {
+            assert_eq!(parse_time(text.as_bytes()), time, "{text}");
         }
     }
 }

@@ -30,8 +30,11 @@ impl Tree {
             if let Node::Symlink(target) = &entry.inode.node {
                 write!(out, " -> {}", target.escape_ascii()).unwrap();
             }
-            if meta.mtime_s != super::SOURCE_DATE_EPOCH {
+            if (meta.mtime_s, meta.mtime_ns) != (super::SOURCE_DATE_EPOCH, 0) {
                 write!(out, " @{}", meta.mtime_s).unwrap();
+            }
+            if meta.mtime_ns != 0 {
+                write!(out, ".{:09}", meta.mtime_ns).unwrap();
             }
             for (name, value) in &meta.xattrs {
                 write!(out, " {}={}", name.escape_ascii(), value.escape_ascii()).unwrap();

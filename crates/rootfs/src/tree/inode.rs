@@ -59,8 +59,10 @@ pub struct Metadata {
     pub uid: u32,
     /// Owning group.
     pub gid: u32,
-    /// Time of last modification in seconds since 1970.
+    /// Time of last modification in seconds since 1970; negative before.
     pub mtime_s: i64,
+    /// Nanoseconds that have passed since then: less than 1,000,000,000.
+    pub mtime_ns: u32,
     /// Extended attributes.
     pub xattrs: Xattrs,
 }
@@ -68,7 +70,14 @@ pub struct Metadata {
 impl Metadata {
     /// Owned by root, at [`SOURCE_DATE_EPOCH`], without extended attributes.
     pub fn new(mode: u16) -> Self {
-        Self { mode, uid: 0, gid: 0, mtime_s: SOURCE_DATE_EPOCH, xattrs: Xattrs::new() }
+        Self {
+            mode,
+            uid: 0,
+            gid: 0,
+            mtime_s: SOURCE_DATE_EPOCH,
+            mtime_ns: 0,
+            xattrs: Xattrs::new(),
+        }
     }
 }
 

@@ -55,6 +55,8 @@ pub(in crate::ext4) struct Record {
     pub(in crate::ext4) size: u64,
     /// All times, in seconds since 1970.
     pub(in crate::ext4) mtime_s: i64,
+    /// And the nanoseconds since then, of 30 bits.
+    pub(in crate::ext4) mtime_ns: u32,
     pub(in crate::ext4) links: u16,
     /// Units of 512 bytes that the inode takes on the disk, metadata included.
     pub(in crate::ext4) sectors: u64,
@@ -69,6 +71,7 @@ impl Record {
         let mut bytes = [0; INODE_LEN];
         let b = &mut bytes;
         let (seconds, epoch) = encode_time(self.mtime_s);
+        let extra = self.mtime_ns << EPOCH_BITS | epoch;
         put16(b, 0x00, self.mode);
         put16(b, 0x02, self.uid as u16);
         put32(b, 0x04, self.size as u32);
@@ -87,8 +90,8 @@ impl Record {
         put16(b, 0x78, (self.uid >> 16) as u16);
         put16(b, 0x7a, (self.gid >> 16) as u16);
         put16(b, 0x80, EXTRA_LEN);
-        for epoch_of in [0x84, 0x88, 0x8c, 0x94] {
-            put32(b, epoch_of, epoch);
+        for extra_of in [0x84, 0x88, 0x8c, 0x94] {
+            put32(b, extra_of, extra);
         }
         bytes
     }
@@ -98,13 +101,14 @@ impl Record {
         let wide = |high: u16, low: u32| u64::from(high) << 32 | u64::from(low);
         let owner =
             |high: usize, low: usize| u32::from(get16(b, high)) << 16 | u32::from(get16(b, low));
-        let epoch = if extra_len(b) >= 0x8c - 0x80 { get32(b, 0x88) } else { 0 };
+        let extra = if extra_len(b) >= 0x8c - 0x80 { get32(b, 0x88) } else { 0 };
         Self {
             mode: get16(b, 0x00),
             uid: owner(0x78, 0x02),
             gid: owner(0x7a, 0x18),
             size: u64::from(get32(b, 0x6c)) << 32 | u64::from(get32(b, 0x04)),
-            mtime_s: decode_time(get32(b, 0x10), epoch),
+            mtime_s: decode_time(get32(b, 0x10), extra),
+            mtime_ns: extra >> EPOCH_BITS,
             links: get16(b, 0x1a),
             sectors: wide(get16(b, 0x74), get32(b, 0x1c)),
             flags: get32(b, 0x20),
@@ -121,6 +125,10 @@ pub(in crate::ext4) fn extra_len(inode: &[u8]) -> usize {
         room => usize::from(get16(inode, 0x80)).min(room),
     }
 }
+
+/// How many bits of the field beside a time extend its seconds; the others are nanoseconds
+/// (Documentation/filesystems/ext4/inodes.rst, "Inode Timestamps").
+const EPOCH_BITS: u32 = 2;
 
 /// Seconds modulo 2^32, and the bits above them: how often 2^32 is to be added to the former,
 /// taken with its sign.
@@ -203,6 +211,7 @@ mod tests {
             gid: 0xcafe_f00d,
             size: 0x1234_5678_9abc,
             mtime_s: -1,
+            mtime_ns: 999_999_999,
             links: 3,
             sectors: 0x1_0000_0008,
             flags: flags::EXTENTS,

@@ -192,6 +192,7 @@ impl Reader<'_> {
             uid: record.uid,
             gid: record.gid,
             mtime_s: record.mtime_s,
+            mtime_ns: record.mtime_ns,
             xattrs: self.xattrs(image, found)?,
         };
         Ok(Inode { node, metadata })

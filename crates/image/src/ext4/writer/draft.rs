@@ -32,6 +32,7 @@ pub(super) struct Draft<'a> {
     pub(super) uid: u32,
     pub(super) gid: u32,
     pub(super) mtime_s: i64,
+    pub(super) mtime_ns: u32,
     pub(super) links: u16,
     pub(super) flags: u32,
     /// Bytes.
@@ -174,6 +175,7 @@ impl Draft<'_> {
             uid: 0,
             gid: 0,
             mtime_s: SOURCE_DATE_EPOCH,
+            mtime_ns: 0,
             links: 1,
             flags: flags::EXTENTS,
             size: 0,
@@ -252,6 +254,7 @@ fn draft<'a>(entry: Entry<'a>, number: u32, out: &File) -> Result<Draft<'a>, Wri
         uid: metadata.uid,
         gid: metadata.gid,
         mtime_s: metadata.mtime_s.clamp(MTIME_MIN, MTIME_MAX),
+        mtime_ns: metadata.mtime_ns,
         links: links as u16,
         flags: if matches!(body, Body::Inode(_)) { 0 } else { flags::EXTENTS },
         size,

@@ -357,6 +357,7 @@ fn record(draft: &Draft<'_>, placed: &Placed, blocks: u64) -> [u8; INODE_LEN] {
         gid: draft.gid,
         size: draft.size,
         mtime_s: draft.mtime_s,
+        mtime_ns: draft.mtime_ns,
         links: draft.links,
         sectors: blocks * SECTORS_PER_BLOCK,
         flags: draft.flags,

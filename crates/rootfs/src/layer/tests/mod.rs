@@ -194,19 +194,23 @@ fn marks_of_overlayfs_are_passed_over() {
 }
 
 #[test]
-fn times_that_docker_does_not_know_are_1970() {
+fn times_are_kept_unless_nobody_knows_them() {
     let table = [
-        ("-1", 0),
-        ("0", 0),
-        ("9223372036", 9_223_372_036),
-        ("9223372037", 0),
-        ("17179869184", 0),
-        ("9223372036854775807", 0),
+        ("-1", (-1, 0)),
+        ("-1.25", (-2, 750_000_000)),
+        ("0", (0, 0)),
+        ("1600000000.987654321", (1_600_000_000, 987_654_321)),
+        ("9223372036", (9_223_372_036, 0)),
+        ("9223372037.5", (0, 0)),
+        ("-9223372037", (0, 0)),
+        ("17179869184", (0, 0)),
+        ("9223372036854775807", (0, 0)),
     ];
-    for (text, mtime_s) in table {
+    for (text, time) in table {
         let tree = apply(&[&[Member::pax(&[(b"mtime", text.as_bytes())]), file("f", "")]]).unwrap();
         let inode = tree.get(&TreePath::parse("f").unwrap()).unwrap();
-        assert_eq!(inode.metadata.mtime_s, mtime_s, "{text}");
+        let metadata = &inode.metadata;
+        assert_eq!((metadata.mtime_s, metadata.mtime_ns), time, "{text}");
     }
 }
 

@@ -78,7 +78,7 @@ fn inode() -> impl Strategy<Value = Inode> {
         let mode = if matches!(node, Node::Symlink(_)) { 0o777 } else { mode };
         let boxed = |(name, value): (String, Vec<u8>)| (name.into_bytes().into(), value.into());
         let xattrs: Xattrs = xattrs.into_iter().map(boxed).collect();
-        Inode { node, metadata: Metadata { mode, uid, gid, mtime_s: time, xattrs } }
+        Inode { node, metadata: Metadata { mode, uid, gid, mtime_s: time, mtime_ns: 0, xattrs } }
     })
 }
 
