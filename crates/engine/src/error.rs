@@ -145,6 +145,12 @@ pub enum EngineError {
         /// What was given.
         name: String,
     },
+    /// The digests of several images begin so.
+    #[error("several images have a digest that begins with {digits}")]
+    AmbiguousDigest {
+        /// What was given.
+        digits: String,
+    },
     /// No kernel in the cache has such a key.
     #[error("no kernel in the cache has a key that begins with {name}")]
     NoSuchKernel {
@@ -297,6 +303,7 @@ impl EngineError {
             Self::Changed { .. } => "try again when nobody writes to it",
             Self::NoKernels => "build one: mote kernel build",
             Self::NotPulled { .. } => "list them: mote images",
+            Self::AmbiguousDigest { .. } => "give more of its digits: mote images --no-trunc",
             Self::NoSuchKernel { .. } | Self::AmbiguousKernel { .. } => "list them: mote kernel ls",
             Self::SourceGone { seen: Some(path), .. } => {
                 let path = path.display();

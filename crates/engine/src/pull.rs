@@ -35,25 +35,56 @@ pub fn pulled(host: &Host) -> Result<Vec<(StoredImage, u64)>, EngineError> {
     images.collect()
 }
 
-/// Forgets images that were pulled, and frees what no other one needs.
+/// Forgets images that were pulled, and frees what no other one needs. Each is named, or meant by the
+/// beginning of its digest, and then goes with all of its names. Gives what is gone.
 ///
 /// # Errors
-/// [`EngineError::NotPulled`], and nothing is forgotten; when the cache cannot be changed.
-pub fn remove(host: &Host, references: &[Reference]) -> Result<Freed, EngineError> {
+/// [`EngineError::NotPulled`] or [`EngineError::AmbiguousDigest`], and nothing is forgotten; when the
+/// cache cannot be changed.
+pub fn remove(host: &Host, named: &[String]) -> Result<(Vec<Reference>, Freed), EngineError> {
     let store = store(host);
     let images = store.images()?;
-    for reference in references {
-        if !images.iter().any(|image| image.reference == *reference) {
-            return Err(EngineError::NotPulled { name: reference.familiar() });
+    let mut gone: Vec<Reference> = Vec::new();
+    for name in named {
+        for reference in meant(&images, name)? {
+            if !gone.contains(&reference) {
+                gone.push(reference);
+            }
         }
     }
-    for reference in references {
+    for reference in &gone {
         store.forget(reference)?;
     }
     match store.remove_unused() {
         // Somebody reads images just now: the next one who removes any takes these along.
-        Err(OciError::InUse { .. }) => Ok(Freed::default()),
-        other => Ok(other?),
+        Err(OciError::InUse { .. }) => Ok((gone, Freed::default())),
+        other => Ok((gone, other?)),
+    }
+}
+
+/// The fewest digits of a digest that mean an image: fewer are too often a name.
+const DIGEST_DIGITS_MIN: usize = 4;
+
+/// The names of the image that is meant.
+fn meant(images: &[StoredImage], name: &str) -> Result<Vec<Reference>, EngineError> {
+    let not_pulled = || EngineError::NotPulled { name: name.to_owned() };
+    if let Ok(ImageSource::Registry(reference)) = ImageSource::parse(name.as_ref())
+        && images.iter().any(|image| image.reference == reference)
+    {
+        return Ok(vec![reference]);
+    }
+    let digits = name.strip_prefix("sha256:").unwrap_or(name);
+    if digits.len() < DIGEST_DIGITS_MIN {
+        return Err(not_pulled());
+    }
+    let found = images.iter().filter(|image| image.digest.hex().starts_with(digits));
+    let found: Vec<&StoredImage> = found.collect();
+    match found.first() {
+        None => Err(not_pulled()),
+        Some(first) if found.iter().any(|image| image.digest != first.digest) => {
+            Err(EngineError::AmbiguousDigest { digits: digits.to_owned() })
+        }
+        Some(_) => Ok(found.iter().map(|image| image.reference.clone()).collect()),
     }
 }
 

@@ -21,9 +21,9 @@ pub struct PullArgs {
 
 #[derive(Debug, Args)]
 pub struct Remove {
-    /// The images
-    #[arg(value_name = "NAME[:TAG|@DIGEST]", required = true, value_parser = reference)]
-    pub images: Vec<Reference>,
+    /// The images, by their names or the beginnings of their digests
+    #[arg(value_name = "NAME[:TAG]|DIGEST", required = true)]
+    pub images: Vec<String>,
 
     /// As every time; docker's word for it
     #[arg(short, long)]

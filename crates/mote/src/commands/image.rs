@@ -210,7 +210,7 @@ pub fn inspect(args: ImageInspect, host: &Host) -> Result<ExitCode> {
         Program::Image(source) => source,
         Program::Recipe(_) => bail!("a recipe is no image yet: mote image build makes one of it"),
         Program::Tar(_) | Program::Directory(_) => {
-            bail!("it has no configuration and no layers, only files: mote image build --overlay")
+            bail!("it is no image yet: mote image build makes one of it, which can be inspected")
         }
     };
     let image = pull::describe(host, &source)?;

@@ -1,5 +1,6 @@
 //! `mote pull`, `mote images` and `mote prune`
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
@@ -46,7 +47,10 @@ pub fn images(args: &Images, host: &Host) -> Result<ExitCode> {
     };
     print(&args.output, &images, |images| {
         if args.quiet {
-            return images.iter().map(|image| digest(image) + "\n").collect();
+            let mut digests: Vec<_> = images.iter().map(digest).collect();
+            let mut seen = BTreeSet::new();
+            digests.retain(|digest| seen.insert(digest.clone()));
+            return digests.into_iter().map(|digest| digest + "\n").collect();
         }
         let rows = images.iter().map(|image| {
             vec![
@@ -63,8 +67,8 @@ pub fn images(args: &Images, host: &Host) -> Result<ExitCode> {
 
 /// Prints the name of each image that is gone.
 pub fn remove(args: &Remove, host: &Host) -> Result<ExitCode> {
-    let freed = pull::remove(host, &args.images)?;
-    let gone: String = args.images.iter().map(|image| image.familiar() + "\n").collect();
+    let (gone, freed) = pull::remove(host, &args.images)?;
+    let gone: String = gone.iter().map(|image| image.familiar() + "\n").collect();
     write_out(gone.as_bytes())?;
     (host.sink)(Event::Note(format!("{} freed", HumanBytes(freed.bytes))));
     Ok(ExitCode::SUCCESS)

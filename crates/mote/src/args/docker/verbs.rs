@@ -86,7 +86,7 @@ pub(super) const VERBS: &[(&[&str], &str)] = &[
     ),
     (
         &["search"],
-        "registries are searched on their web pages; `mote image inspect NAME` tells whether an image is there",
+        "registries are searched on their web pages; `skopeo list-tags docker://NAME` lists the tags of an image",
     ),
     (&["network"], NETWORKS),
     (&["volume"], VOLUMES),
