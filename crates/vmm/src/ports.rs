@@ -73,13 +73,21 @@ fn collide(one: &Forward, other: &Forward) -> bool {
     one.protocol == other.protocol && one.host.port() == other.host.port() && overlap
 }
 
-/// A socket that is bound and does not listen. The port of a server that has just ended can be bound
-/// (`SO_REUSEADDR`), as QEMU does it; one that somebody listens on cannot.
+/// A socket that is bound and does not listen. Without `SO_REUSEADDR` it keeps everybody out; but the
+/// port of a server that has just ended can be bound only with it, as QEMU does it, and then others can
+/// too. A port that somebody listens on cannot be bound at all.
 fn hold_tcp(address: SocketAddrV4) -> io::Result<OwnedFd> {
-    let socket = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-    set_socket_reuseaddr(&socket, true)?;
-    bind(&socket, &address)?;
-    Ok(socket)
+    let hold = |reuse| {
+        let flags = SocketFlags::CLOEXEC;
+        let socket = socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)?;
+        set_socket_reuseaddr(&socket, reuse)?;
+        bind(&socket, &address)?;
+        Ok(socket)
+    };
+    hold(false).or_else(|error: io::Error| match error.kind() {
+        io::ErrorKind::AddrInUse => hold(true),
+        _ => Err(error),
+    })
 }
 
 /// A socket that receives from nobody but itself: to all others the port is closed.
@@ -141,6 +149,8 @@ mod tests {
         let address = free.to_string().parse().unwrap();
         let forwards = [Protocol::Tcp, Protocol::Udp].map(|protocol| forward(protocol, address));
         let held = HeldPorts::hold(&forwards).unwrap();
+        // With `SO_REUSEADDR`, as servers have it.
+        assert!(TcpListener::bind(address).is_err(), "somebody else got it");
         let refused = TcpStream::connect(address).unwrap_err().kind();
         assert_eq!(refused, io::ErrorKind::ConnectionRefused);
         let client = UdpSocket::bind("127.0.0.1:0").unwrap();
