@@ -40,7 +40,10 @@ fn remove_left_over(path: &Path) -> io::Result<()> {
             && entry.file_type().is_ok_and(|kind| kind.is_file())
             && File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok())
         {
-            fs::remove_file(entry.path())?;
+            match fs::remove_file(entry.path()) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
         }
     }
     Ok(())
@@ -105,6 +108,8 @@ pub(crate) fn replace_file<T>(
         keep(&kept, &old).map_err(failed("keep the mode of"))?;
     }
     if let Some(file) = nameless {
+        // Before it has a name: another mote takes what nobody has locked for a left-over.
+        file.lock().map_err(failed("lock"))?;
         name(&file, &partial.0).map_err(failed("write"))?;
     }
     fs::rename(&partial.0, &target).map_err(failed("rename to"))?;
